@@ -1,0 +1,84 @@
+"""What the sidecar and the worker say to each other: length-prefixed JSON over a unix socket.
+
+A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON: one object with a ``type``. The worker
+speaks first. Pure: bytes in, messages out; the sockets are the callers'.
+
+    worker  -> sidecar   hello      protocol, worker, kometa, python, pillow, layout, network, pid, speedups {name: state}
+    sidecar -> worker    render     id, gateway (path of its unix socket), deadline (s), shards [{index, home, token}], options {}
+    sidecar -> worker    cancel     id
+    sidecar -> worker    ping       n
+    sidecar -> worker    shutdown
+    worker  -> sidecar   pong       n
+    worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
+    worker  -> sidecar   log        id, shard, level, text, source
+    worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
+    worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds
+    worker  -> sidecar   done       id, outcome (the worst of the shards'), detail, seconds
+    worker  -> sidecar   refused    id, detail: the render was not started (busy, bad message)
+
+``home`` is Kometa's working directory for the shard: ``home/config/config.yml`` is its config; ``home/config`` is where
+it writes. One render at a time. A closed connection cancels the render that came over it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+PROTOCOL = 1
+"""Both ends must agree; a worker of another number is refused."""
+
+MAX_FRAME = 8 * 1024 * 1024
+"""Bytes; a longer frame closes the connection."""
+
+ORIGIN_HEADER = "X-Sidecar-Origin"
+"""On every request through the gateway's unix socket: ``scheme://host[:port]`` that Kometa meant."""
+
+GRANT_HEADER = "X-Sidecar-Grant"
+"""On every request through the gateway's unix socket: the shard's token."""
+
+PLEX_SUFFIX = ".plex.invalid"
+"""Plex server NAME is ``http://NAME.plex.invalid:32400`` in what Kometa is given (RFC 6761: never resolves)."""
+
+_HEAD = struct.Struct(">I")
+
+
+class ProtocolError(Exception):
+    """The other end sent what is not a frame, or an oversized one."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A frame of ``message``. ProtocolError where it is longer than MAX_FRAME."""
+    body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    if len(body) > MAX_FRAME:
+        raise ProtocolError(f"frame of {len(body)} bytes is over {MAX_FRAME}")
+    return _HEAD.pack(len(body)) + body
+
+
+class Decoder:
+    """Cuts a byte stream into messages: feed it what arrived, take what is whole."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Messages completed by ``data``, in order. ProtocolError ends the connection."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= _HEAD.size:
+            (length,) = _HEAD.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise ProtocolError(f"frame of {length} bytes is over {MAX_FRAME}")
+            end = _HEAD.size + length
+            if len(self._buffer) < end:
+                break
+            try:
+                message = json.loads(self._buffer[_HEAD.size : end].decode("utf-8", "surrogatepass"))
+            except ValueError as error:
+                raise ProtocolError(f"frame is not JSON: {error}") from error
+            if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+                raise ProtocolError("frame is not an object with a type")
+            messages.append(message)
+            del self._buffer[:end]
+        return messages
