@@ -1,0 +1,37 @@
+"""sidecar.yml and its overrides: see :mod:`.models` for what there is, :mod:`.load` for where values come from."""
+
+from __future__ import annotations
+
+from sidecar.settings.load import PREFIX, default_data_directory, load_settings
+from sidecar.settings.models import (
+    EngineSettings,
+    GatewaySettings,
+    LimitSettings,
+    LogSettings,
+    Settings,
+    TargetSettings,
+    TargetSpec,
+    WatchSettings,
+    Web,
+    WebhookSettings,
+    is_loopback,
+)
+from sidecar.settings.secrets import kometa_environment
+
+__all__ = [
+    "PREFIX",
+    "EngineSettings",
+    "GatewaySettings",
+    "LimitSettings",
+    "LogSettings",
+    "Settings",
+    "TargetSettings",
+    "TargetSpec",
+    "WatchSettings",
+    "Web",
+    "WebhookSettings",
+    "default_data_directory",
+    "is_loopback",
+    "kometa_environment",
+    "load_settings",
+]

@@ -1,0 +1,215 @@
+"""What sidecar.yml may say. Each field's description is the remedy a person reads when its value is refused."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+_SIZE_UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
+_TIME_UNITS = {"": 1.0, "MS": 0.001, "S": 1.0, "M": 60.0, "MIN": 60.0, "H": 3600.0, "D": 86400.0}
+
+
+def _quantity(value: Any, units: dict[str, Any], like: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
+    if not found or found.group(2).upper() not in units:
+        raise ValueError(f"it is not a quantity like {like}")
+    return float(found.group(1)) * units[found.group(2).upper()]
+
+
+def _seconds(value: Any) -> Any:
+    return _quantity(value, _TIME_UNITS, "30, 500ms, 5m or 2h")
+
+
+def _size(value: Any) -> Any:
+    number = _quantity(value, _SIZE_UNITS, "1048576, 64MiB or 1GB")
+    return int(number) if isinstance(number, float) else number
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Web(_Section):
+    """The gallery's own server."""
+
+    host: str = Field("127.0.0.1", description="An address of this machine to listen on: 127.0.0.1, or 0.0.0.0 for all.", min_length=1)
+    port: Port = Field(8420, description="A port number, 0 to 65535; 0 takes a free one.")
+    token: SecretStr | None = Field(
+        None,
+        description="At least 12 characters; without one only this machine gets in.",
+        min_length=12,
+    )
+    base_url: str = Field(
+        "",
+        description="Where people reach the gallery, like https://kometa.example/preview; used in links and notifications.",
+        pattern=r"^(https?://[^\s?#]+)?$",
+    )
+
+    @model_validator(mode="after")
+    def _open_door(self) -> Self:
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(f"web.host {self.host} lets other machines in, and web.token is not set")
+        return self
+
+
+class EngineSettings(_Section):
+    """Who draws."""
+
+    kind: Literal["auto", "process", "draft"] = Field(
+        "auto",
+        description="auto (a Kometa found on this host, else draft if fallback allows), process, or draft.",
+    )
+    kometa_home: UserPath | None = Field(None, description="The directory that holds kometa.py.")
+    kometa_python: UserPath | None = Field(None, description="The Python that Kometa's requirements are installed in.")
+    layout: Literal["auto", "raqm", "basic"] = Field(
+        "auto",
+        description="auto (as that Python does by itself), raqm, or basic (as in the official container image).",
+    )
+    deadline: Seconds = Field(300.0, description="Seconds (or 5m) after which a render is ended.")
+    shards: int | None = Field(None, ge=1, le=64, description="How many Kometas work at once; by default one per core, at most 8.")
+    fallback: bool = Field(True, description="true or false: whether engine auto may use draft when there is no Kometa.")
+
+    @property
+    def shard_count(self) -> int:
+        """``shards``, or one per core and at most 8."""
+        return self.shards or min(8, os.cpu_count() or 1)
+
+
+class TargetSpec(_Section):
+    """One item to preview: by rating key, by GUID, or by title (and year, season, episode)."""
+
+    rating_key: int | None = Field(None, ge=1, description="Plex's number of the item.")
+    guid: str | None = Field(
+        None, description="Like imdb://tt0113277, tmdb://949, tvdb://121361 or plex://movie/...", pattern=r"^[a-z0-9.\-]+://.+"
+    )
+    title: str | None = Field(None, min_length=1, description="The title as in Plex; of a season or episode: the show's title.")
+    year: int | None = Field(None, ge=1800, le=3000, description="The year of release.")
+    season: int | None = Field(None, ge=0, description="The season's number; 0 is Specials.")
+    episode: int | None = Field(None, ge=0, description="The episode's number; needs season.")
+    library: str | None = Field(None, min_length=1, description="The library's name in Plex.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        given = [name for name in ("rating_key", "guid", "title") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a target needs one of rating_key, guid or title; this has {' and '.join(given) or 'none'}")
+        if self.episode is not None and self.season is None:
+            raise ValueError("episode needs season")
+        return self
+
+
+class TargetSettings(_Section):
+    """What is previewed."""
+
+    per_library: int = Field(
+        8, ge=0, le=500, description="How many items of each library are chosen by themselves; 0 for the listed ones only."
+    )
+    libraries: tuple[str, ...] = Field(
+        (), description="A list of names of the libraries to preview; empty for all that have overlay files."
+    )
+    listed: tuple[TargetSpec, ...] = Field((), alias="list", description="A list of targets, each with rating_key, guid or title.")
+    seasons: bool | Annotated[int, Field(ge=0, le=500)] = Field(
+        True,
+        description="true (where the config has season overlays), false, or how many.",
+    )
+    episodes: bool | Annotated[int, Field(ge=0, le=500)] = Field(
+        True,
+        description="true (where the config has episode overlays), false, or how many.",
+    )
+
+
+class WatchSettings(_Section):
+    """How edits are noticed."""
+
+    mode: Literal["auto", "native", "polling"] = Field("auto", description="auto, native (inotify), or polling (for NFS and SMB).")
+    settle_closed: Seconds = Field(0.1, description="Seconds of quiet after a save that closed or renamed the file.")
+    settle_written: Seconds = Field(0.5, description="Seconds of quiet after any other write.")
+    settle_most: Seconds = Field(5.0, description="Seconds after which a render starts even though writes go on.")
+    rescan: Seconds = Field(60.0, description="Seconds between looks at all files, for events that got lost.")
+    poll_interval: Seconds = Field(1.0, description="Seconds between looks when polling.")
+
+
+class LimitSettings(_Section):
+    """What one revision may hold."""
+
+    file_size: Bytes = Field(64 * 1024**2, description="Bytes (or 64MiB) of one file.")
+    total_size: Bytes = Field(1024**3, description="Bytes (or 1GiB) of all files together.")
+    files: int = Field(20_000, ge=1, description="How many files.")
+
+
+class GatewaySettings(_Section):
+    """What stands between Kometa and everything else."""
+
+    tcp_port: Port | None = Field(None, description="A port on 127.0.0.1 for a stock Kometa; none by default.")
+    extra_hosts: tuple[str, ...] = Field(
+        (), description="A list of host names that overlays may be fetched from, beside those the config names."
+    )
+    cache_dir: UserPath | None = Field(None, description="A directory for other hosts' answers; by default DATA/cache.")
+    cache_ttl: Seconds = Field(86_400.0, description="Seconds (or 24h) for which other hosts' answers are kept.")
+    host_map: dict[str, str] = Field(
+        default_factory=dict,
+        description="Host name to the http:// address asked instead of it: for tests and the demo.",
+    )
+
+
+class WebhookSettings(_Section):
+    """A JSON POST after each run that changed something or failed."""
+
+    url: SecretStr | None = Field(None, description="Where to POST, like https://example.net/hook.")
+    timeout: Seconds = Field(10.0, description="Seconds to wait for an answer.")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Header names and values to send along.")
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error.")
+    format: Literal["readable", "json"] = Field("readable", description="readable or json.")
+
+
+class Settings(_Section):
+    """All of sidecar.yml."""
+
+    data: UserPath = Field(description="The directory for the gallery, pictures and state; it must be writable.")
+    web: Web = Field(default_factory=lambda: Web.model_validate({}))
+    engine: EngineSettings = Field(default_factory=lambda: EngineSettings.model_validate({}))
+    targets: TargetSettings = Field(default_factory=lambda: TargetSettings.model_validate({}))
+    watch: WatchSettings = Field(default_factory=lambda: WatchSettings.model_validate({}))
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}))
+    roots: tuple[UserPath, ...] = Field((), description="A list of directories that links in the Kometa config may lead into.")
+    path_map: dict[str, UserPath] = Field(
+        default_factory=dict,
+        description="Kometa's path to this machine's, like /assets: /mnt/user/assets, where Kometa itself runs in a container.",
+    )
+    gateway: GatewaySettings = Field(default_factory=lambda: GatewaySettings.model_validate({}))
+    webhook: WebhookSettings = Field(default_factory=lambda: WebhookSettings.model_validate({}))
+    log: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings, for the log's redaction."""
+        hidden = (self.web.token, self.webhook.url, *self.webhook.headers.values())
+        return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (an address or name to listen on) is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
