@@ -1,0 +1,13 @@
+"""What outlives a run: pictures by content (``Blobs``) and the database (``State``).
+
+Both survive kill -9 at any moment: what a call returned from is there after a restart, and nothing is there by half.
+A picture is put before the run that shows it is saved, so a saved run's pictures are always whole.
+"""
+
+from __future__ import annotations
+
+from sidecar.store.blobs import Blobs, Pruned
+from sidecar.store.outbox import Letter, LetterState
+from sidecar.store.state import State
+
+__all__ = ["Blobs", "Letter", "LetterState", "Pruned", "State"]

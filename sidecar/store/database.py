@@ -1,0 +1,234 @@
+"""One SQLite file, one connection, one thread: opening, checking, migrating, transactions, and errors in words.
+
+WAL with ``synchronous=NORMAL`` survives a killed process with everything that was committed; a power cut may take the
+last commits, never the file (https://www.sqlite.org/wal.html#performance_considerations). What must survive that too is
+written under ``durable=True``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sidecar.errors import StoreError
+from sidecar.model import Problem, Severity
+from sidecar.store.disk import disk_words
+from sidecar.store.schema import MIGRATIONS
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+BUSY: Final = 10.0
+"""Seconds to wait for another process's transaction."""
+
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class Database:
+    """All calls run one after the other in one thread of its own; none blocks the event loop."""
+
+    def __init__(self, path: Path, *, shared: bool) -> None:
+        self.path = path
+        self.problems: tuple[Problem, ...] = ()
+        """What was found and mended while opening."""
+        self._shared = shared
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Open or make the file. A damaged one is set aside and a fresh one begun; see ``problems``."""
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown(wait=False)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` outside a transaction."""
+        return await self._in_thread(lambda: self._guard(work))
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Run ``work`` as one transaction: all of it, or nothing. ``durable`` also outlives a power cut."""
+
+        def whole(connection: sqlite3.Connection) -> T:
+            with _transaction(connection, durable=durable):
+                return work(connection)
+
+        return await self._in_thread(lambda: self._guard(whole))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreError("the state database is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _guard(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            raise StoreError("the state database is closed")
+        try:
+            return work(self._connection)
+        except sqlite3.Error as error:
+            raise StoreError(_words(error, self.path)) from error
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise StoreError(disk_words(error, f"the state in {self.path.parent}")) from error
+        try:
+            try:
+                self._connection = _connect(self.path)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _DAMAGE:
+                    raise
+                self._set_aside(str(error))
+                self._connection = _connect(self.path)
+            _migrate(self._connection, self.path)
+        except sqlite3.Error as error:
+            raise StoreError(_words(error, self.path)) from error
+
+    def _take_lock(self) -> None:
+        """Two daemons on one data directory would undo each other's work: the second is told so."""
+        if self._shared:
+            return
+        self._lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            raise StoreError(
+                f"another kometa-sidecar (process {pid or 'unknown'}) uses {self.path.parent}: stop it, or choose another data directory"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _set_aside(self, why: str) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        try:
+            for end in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{self.path}{end}").replace(f"{aside}{end}")
+        except OSError as error:
+            raise StoreError(disk_words(error, f"the damaged state database {self.path}")) from error
+        problem = Problem(
+            severity=Severity.ERROR,
+            what=f"the state database was damaged ({why}); it was set aside as {aside.name} and a fresh one begun",
+            mend=f"past runs and approvals are in {aside}: restore a backup over {self.path}, or go on without them",
+            file=str(self.path),
+            source="store",
+        )
+        _log.error("%s", problem.what)
+        self.problems = (*self.problems, problem)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A checked connection. DatabaseError with a code of ``_DAMAGE`` where the file is no sound database."""
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    if found != ["ok"]:
+        damage = sqlite3.DatabaseError(str(found[0]) if found else "it cannot be checked")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer kometa-sidecar (schema {version}, this one knows {len(MIGRATIONS)}): "
+            "install that version again, or choose another data directory"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        with _transaction(connection, durable=True):
+            for statement in _statements(MIGRATIONS[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """``executescript`` commits what is open; a migration must be one transaction, so its statements run one by one."""
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
+    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; the extended ones keep it in their low byte (https://www.sqlite.org/rescode.html)."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _words(error: sqlite3.Error, path: Path) -> str:
+    match _code(error):
+        case sqlite3.SQLITE_FULL:
+            why = "the disk is full: free some space, or lower what is kept"
+        case sqlite3.SQLITE_READONLY:
+            why = "it is read-only: check the mount, and the owner of the data directory"
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            why = f"it cannot be opened: check that uid {os.getuid()} may write in {path.parent}"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            why = f"another process has kept it locked for {BUSY:g} s: is a backup or another kometa-sidecar running?"
+        case sqlite3.SQLITE_IOERR:
+            why = "the disk reports an input/output error: look at the system's log and the free space"
+        case code if code in _DAMAGE:
+            why = "it is damaged: restart, and it is set aside and a fresh one begun"
+        case _:
+            why = str(error)
+    return f"the state database {path}: {why}"

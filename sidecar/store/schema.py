@@ -1,0 +1,79 @@
+"""The database's tables, as a list of migrations: entry N brings ``user_version`` N to N + 1. Entries never change."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    -- Files of the blob store that something here speaks of.
+    CREATE TABLE blobs (
+        sha256 TEXT PRIMARY KEY,
+        size INTEGER NOT NULL,
+        media_type TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    -- body is the whole Run as JSON; the columns are for finding it. Ids sort by time.
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        started REAL NOT NULL,
+        ended REAL,
+        errors INTEGER NOT NULL,
+        warnings INTEGER NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE INDEX runs_state ON runs (state, id);
+
+    CREATE TABLE pictures (
+        run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        target_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        before_sha256 TEXT REFERENCES blobs (sha256),
+        after_sha256 TEXT REFERENCES blobs (sha256),
+        PRIMARY KEY (run_id, target_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX pictures_target ON pictures (target_id, run_id);
+    CREATE INDEX pictures_before ON pictures (before_sha256);
+    CREATE INDEX pictures_after ON pictures (after_sha256);
+
+    -- What targets resolved to: server is Plex's machine identifier, name is the chooser's own.
+    CREATE TABLE targets (
+        server TEXT NOT NULL,
+        section INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        rating_key INTEGER NOT NULL,
+        PRIMARY KEY (server, section, name)
+    ) WITHOUT ROWID;
+
+    -- Every approval and withdrawal; the newest row of a target counts. No sha256: withdrawn.
+    CREATE TABLE baselines (
+        id INTEGER PRIMARY KEY,
+        target_id TEXT NOT NULL,
+        sha256 TEXT REFERENCES blobs (sha256),
+        run_id TEXT NOT NULL,
+        who TEXT NOT NULL,
+        at REAL NOT NULL
+    );
+    CREATE INDEX baselines_target ON baselines (target_id, id);
+    CREATE INDEX baselines_blob ON baselines (sha256);
+
+    CREATE TABLE outbox (
+        id TEXT PRIMARY KEY,
+        destination TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'claimed', 'sent', 'dead')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_try REAL NOT NULL,
+        created REAL NOT NULL,
+        error TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX outbox_due ON outbox (state, next_try);
+    """,
+)
