@@ -1,0 +1,76 @@
+"""Starts a worker: ``python -m renderer --kometa HOME --socket PATH``, with the Python that Kometa runs with.
+
+Exit status: 0 told to stop, 2 wrong arguments, 3 this Kometa cannot be used (stderr's last line says why).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from renderer import __version__, cage
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Cage this process, warm Kometa up, serve."""
+    parser = argparse.ArgumentParser(prog="renderer", description="Keeps Kometa warm and renders for kometa-sidecar.")
+    parser.add_argument("--kometa", type=Path, required=True, metavar="HOME", help="directory of kometa.py")
+    parser.add_argument("--socket", type=Path, required=True, metavar="PATH", help="unix socket to listen on")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where to keep Kometa's modules compiled")
+    parser.add_argument("--layout", choices=("auto", "raqm", "basic"), default="auto", help="Pillow's text layout engine")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="lower the priority by N")
+    parser.add_argument("--off", action="append", default=[], metavar="NAME", help="do not use this speed-up, or 'all'; repeatable")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this parent process ends; it holds the other end of stdin")
+    options = parser.parse_args(argv)
+    try:
+        sys.argv = ["kometa.py"]
+        return _serve(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    environment = cage.scrub(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    network = cage.enter()
+    cage.no_new_privileges()
+    if options.parent is not None:
+        cage.die_with(options.parent)
+    guard = cage.Guard()
+    guard.install()
+    os.nice(max(0, options.nice))
+
+    from renderer import speedups, warm  # after the cage: from here on Kometa's packages are loaded
+    from renderer.forking import Forker
+    from renderer.protocol import PROTOCOL
+    from renderer.server import Server
+
+    try:
+        kometa = warm.load(options.kometa.resolve(), options.cache)
+        layout = warm.layout(options.layout)
+    except warm.Unusable as error:
+        print(error, file=sys.stderr)  # noqa: T201  # the exit message
+        return 3
+    hello = {
+        "type": "hello",
+        "protocol": PROTOCOL,
+        "worker": __version__,
+        "kometa": kometa.version,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "pillow": warm.pillow(),
+        "layout": layout,
+        "network": network,
+        "pid": os.getpid(),
+        "speedups": {"preload": kometa.preload, **speedups.apply(kometa.version, frozenset(options.off))},
+    }
+    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=0 if options.parent is not None else None)
+    warm.settle()
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Work that a preview can skip without a pixel changing. Each has a name, can be switched off, and is fail-soft.
+
+    mdblist_sleep   MDBList's fixed wait before each request; the gateway keeps the rate towards the real host
+    retry_wait      the ten seconds between tenacity's tries; the tries remain
+    template_loop   the fixed number of substitution passes over a template's text ends once nothing is left to substitute
+
+A speed-up that does not find the place it knows is off and says why: in ``hello``, and so in every run. Those that depend on
+the text of Kometa's functions are only used with versions for which the identity test passed (``VERIFIED``).
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+VERIFIED = ("2.4.4",)
+"""Kometa versions whose warm output was compared with cold output, byte by byte. Others run as they are."""
+
+SHORT_WAIT = 0.25
+"""Seconds between tries, in the place of Kometa's ten."""
+
+
+class NotFound(Exception):
+    """The place that a speed-up changes is not there, or not as it was. The text says what."""
+
+
+def apply(version: str, off: frozenset[str]) -> dict[str, str]:
+    """Switch on what can be; per name ``on``, or ``off: why``. Call once, when Kometa's modules are loaded."""
+    states = {}
+    for name, switch in SWITCHES.items():
+        if off & {name, "all"}:
+            states[name] = "off: by setting"
+            continue
+        if version not in VERIFIED:
+            states[name] = f"off: not verified with Kometa {version}"
+            continue
+        try:
+            switch()
+            states[name] = "on"
+        except NotFound as error:
+            states[name] = f"off: {error}"
+        except Exception as error:  # noqa: BLE001  # an unknown Kometa may break any assumption; a preview without the speed-up is right as well
+            states[name] = f"off: {type(error).__name__}: {error}"
+    return states
+
+
+def _module(name: str) -> ModuleType:
+    module = sys.modules.get(name)
+    if module is None:
+        raise NotFound(f"{name} is not loaded")
+    return module
+
+
+# ── waits ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _NoSleep:
+    """Stands in for the module ``time`` inside one module of Kometa: everything as it is, but sleep returns at once."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def sleep(self, _seconds: float) -> None:
+        return None
+
+
+def _mdblist_sleep() -> None:
+    module: Any = _module("modules.mdblist")
+    if getattr(module, "time", None) is not sys.modules["time"]:
+        raise NotFound("modules.mdblist does not import time")
+    module.time = _NoSleep(module.time)
+
+
+def _retry_wait() -> None:
+    nap: Any = _module("tenacity.nap")
+    sleep = nap.time.sleep
+
+    class Nap(_NoSleep):
+        def sleep(self, seconds: float) -> None:
+            sleep(min(seconds, SHORT_WAIT))
+
+    nap.time = Nap(nap.time)
+
+
+# ── template expansion ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _template_loop() -> None:
+    """Each pass can change the text only where a ``<<`` is in it, so a pass over a text without one does nothing."""
+    owner = getattr(_module("modules.meta"), "DataFile", None)
+    if owner is None:
+        raise NotFound("modules.meta has no DataFile")
+    owner.apply_template = rewrite(owner.apply_template, leave_early)
+
+
+def leave_early(function: ast.FunctionDef) -> None:
+    """In ``function``: let the loop that repeats substitution passes end when its text has no ``<<``. NotFound where unsure.
+
+    The loop is found by what it is: the only ``for _ in range(constant)`` in the only inner function that takes the text as
+    its second parameter and returns it, the loop variable unused, the text assigned inside.
+    """
+    places = []
+    for inner in ast.walk(function):
+        if not isinstance(inner, ast.FunctionDef) or inner is function or len(inner.args.args) != 3:
+            continue
+        text = inner.args.args[1].arg
+        loops = [node for node in inner.body if isinstance(node, (ast.For, ast.Try))]
+        candidates = [
+            node for outer in loops for node in ([outer] if isinstance(outer, ast.For) else outer.body) if isinstance(node, ast.For)
+        ]
+        for loop in candidates:
+            if not (isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name) and loop.iter.func.id == "range"):
+                continue
+            if len(loop.iter.args) != 1 or not isinstance(loop.iter.args[0], ast.Constant) or not isinstance(loop.target, ast.Name):
+                continue
+            names = [node for statement in loop.body for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            if text in stored and loop.target.id not in {node.id for node in names} and not loop.orelse and _substitutes(inner):
+                places.append((loop, text))
+    if len(places) != 1:
+        raise NotFound(f"the substitution loop was found {len(places)} times")
+    loop, text = places[0]
+    (check,) = ast.parse(f"if '<<' not in str({text}):\n    break").body
+    loop.body.insert(0, check)
+    for node in ast.walk(check):
+        ast.copy_location(node, loop)
+
+
+def _substitutes(function: ast.FunctionDef) -> bool:
+    """Whether every text compared in ``function`` starts with ``<<``: then nothing happens to a text without it."""
+    formats = [node for node in ast.walk(function) if isinstance(node, ast.JoinedStr)]
+    starts = [node.values[0].value for node in formats if node.values and isinstance(node.values[0], ast.Constant)]
+    return any(str(start).startswith("<<") for start in starts)
+
+
+def rewrite(function: Any, change: Callable[[ast.FunctionDef], None]) -> FunctionType:
+    """``function``, its syntax tree changed by ``change``: same file and lines, same globals, defaults and annotations.
+
+    NotFound where its source is not to be had, or it is not a plain function.
+    """
+    if not isinstance(function, FunctionType) or function.__closure__:
+        raise NotFound(f"{getattr(function, '__qualname__', function)} is not a plain function")
+    path = Path(function.__code__.co_filename)
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise NotFound(f"the source of {function.__qualname__} cannot be read: {error}") from error
+    line = function.__code__.co_firstlineno
+    found = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function.__name__ and node.lineno == line
+    ]
+    if len(found) != 1 or found[0].decorator_list:
+        raise NotFound(f"the source of {function.__qualname__} was found {len(found)} times")
+    change(found[0])
+    code = compile(ast.Module(body=[found[0]], type_ignores=[]), str(path), "exec", dont_inherit=True)
+    space: dict[str, Any] = {}
+    exec(code, function.__globals__, space)  # noqa: S102  # Kometa's own function, rewritten
+    made = space[function.__name__]
+    if not isinstance(made, FunctionType):
+        raise NotFound(f"{function.__qualname__} did not compile to a function")
+    made.__qualname__ = function.__qualname__
+    made.__module__ = function.__module__
+    return made
+
+
+SWITCHES: dict[str, Callable[[], None]] = {
+    "mdblist_sleep": _mdblist_sleep,
+    "retry_wait": _retry_wait,
+    "template_loop": _template_loop,
+}
