@@ -18,16 +18,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ruamel.yaml import YAML
 
 SITE: Final = Path(__file__).parent / "cold_site"
 STANDIN: Final = Path(__file__).parent / "standin"
-_POSTER = re.compile(r"^/library/metadata/(\d+)/posters$")
 _LOG = re.compile(r"^\[(?P<time>[^\]]+)\] \[(?P<source>[^\]]+)\] +\[(?P<level>[A-Z]+)\] +\|(?P<text>.*)$")
 
 
@@ -161,15 +160,6 @@ def environment(scratch: Path, hosts: Mapping[str, str]) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(cache),
         "COLD_HOSTS": json.dumps(dict(hosts)),
     }
-
-
-def uploads(requests: Iterable[Any]) -> dict[int, list[bytes]]:
-    """Poster bytes by rating key, in order, from a DemoPlex's record (each with ``method``, ``path`` and ``body``)."""
-    found: dict[int, list[bytes]] = {}
-    for request in requests:
-        if request.method == "POST" and (match := _POSTER.match(request.path)) and request.body:
-            found.setdefault(int(match[1]), []).append(request.body)
-    return found
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def world() -> World:
     """What the demo's libraries hold."""
     from sidecar.demo import World
 
-    return World()
+    return World.sample()
 
 
 @pytest.fixture

@@ -39,6 +39,8 @@ class Library:
         self.asset_folders = settings["asset_folders"] is not False
         self.filetype = settings["overlay_artwork_filetype"]
         self.quality = int(settings["overlay_artwork_quality"])
+        self.queues: dict[int, list] = {}
+        """Places by queue, over all files; an overlay's ``queue`` is the key."""
         self.tmdb_ids: dict[int, str | None] = {}
 
     def scan_files(self) -> None:

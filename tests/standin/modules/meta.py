@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from modules import util
+from modules.overlay import Place, read_place
 from modules.util import Failed
 
 logger = util.logger
@@ -32,7 +33,10 @@ class OverlayFile:
         logger.debug(f"File Loaded From: {self.path}")
         self.variables = variables
         self.templates = mapping(data, "templates")
-        self.queues = {name: positions(queue) for name, queue in mapping(data, "queues").items()}
+        self.queue_names: dict[str, int] = {}
+        for name, queue in mapping(data, "queues").items():
+            self.queue_names[name] = len(library.queues)
+            library.queues[len(library.queues)] = positions(queue)
         self.overlays = mapping(data, "overlays")
         if not self.overlays:
             raise Failed("YAML Error: overlays attribute is required")
@@ -95,11 +99,19 @@ def mapping(data: dict, attribute: str) -> dict:
     return found
 
 
-def positions(queue) -> list[dict]:
-    """The places of a queue, first to last."""
+def positions(queue) -> list[Place]:
+    """The places of a queue, first to last; what a place does not say it has from the one before."""
     if not isinstance(queue, list) or not all(isinstance(place, dict) for place in queue):
         raise Failed("Queue Error: the stand-in knows queues as lists of positions")
-    return [dict(place) for place in queue]
+    attributes: dict = {}
+    found = []
+    for position in queue:
+        attributes = {**attributes, **position}
+        place = read_place(attributes)
+        if place is None:
+            raise Failed("Config Error: queue missing horizontal_offset attribute")
+        found.append(place)
+    return found
 
 
 def substitute(data, values: dict):

@@ -48,6 +48,8 @@ class Overlay:
             raise OverlayError("Overlay Error: Overlays must have the 'name' attribute")
         self.data = overlay_data
         self.library = library
+        self.overlay_file = overlay_file
+        self.original_mapping_name = original_mapping_name
         self.level = level
         self.name = str(overlay_data["name"])
         prefix = f"Overlay File ({overlay_file.file_num}) "
@@ -61,7 +63,7 @@ class Overlay:
         self.back_line_width = self._int("back_line_width", 1 if self.back_line_color else 0)
         self.back_radius = self._int("back_radius", 0)
         self.back_padding = self._int("back_padding", 0)
-        self.back_size = (self._int("back_width", None), self._int("back_height", None))
+        self.back_box = (self._int("back_width", -1), self._int("back_height", -1))
         self.has_back = bool(self.back_color or self.back_line_color)
         self.image: Image.Image | None = None
         self.font = None
@@ -79,16 +81,16 @@ class Overlay:
     def _read_rank(self, overlay_file) -> None:
         data = self.data
         self.group = str(data["group"]) if data.get("group") else None
-        self.queue = str(data["queue"]) if data.get("queue") else None
+        self.queue_name = str(data["queue"]) if data.get("queue") else None
         self.weight = parse_int(data["weight"], "weight", 0) if "weight" in data else None
-        if self.group and self.queue:
+        if self.group and self.queue_name:
             raise OverlayError("Overlay Error: Overlay attributes 'group' and 'queue' cannot be used together")
         for attribute in ("group", "queue"):
-            if getattr(self, attribute) and self.weight is None:
+            if data.get(attribute) and self.weight is None:
                 raise OverlayError(f"Overlay Error: Overlay attribute '{attribute}' requires the 'weight' attribute")
-        if self.queue and self.queue not in overlay_file.queues:
-            raise OverlayError(f"Overlay Error: Specified queue '{self.queue}' not found")
-        self.places = overlay_file.queues.get(self.queue, [])
+        if self.queue_name and self.queue_name not in overlay_file.queue_names:
+            raise OverlayError(f"Overlay Error: Specified queue '{self.queue_name}' not found")
+        self.queue = overlay_file.queue_names.get(self.queue_name)
 
     def _int(self, name, default):
         value = self.data.get(name)
@@ -126,7 +128,7 @@ class Overlay:
         match = re.search(r"\((.+)\)", self.name, re.DOTALL)
         if not match:
             raise OverlayError(f"Overlay Error: Failed to parse overlay text name '{self.name}'")
-        if self.place is None and not self.queue:
+        if self.place is None and not self.queue_name:
             raise OverlayError("Overlay Error: Overlay attributes 'horizontal_offset' and 'vertical_offset' are required when using 'text'")
         self.text = match[1]
         size = self._int("font_size", 36)
@@ -166,8 +168,7 @@ class Overlay:
         """``poster`` with this overlay on it; ``place`` is that of its queue."""
         place = place or self.place
         if self.kind == "backdrop":
-            size = tuple(own if own is not None else whole for own, whole in zip(self.back_size, poster.size, strict=True))
-            return self._on(poster, size, place or Place())
+            return self._on(poster, poster.size, place or Place())
         if self.kind == "text":
             text = self.text_for(item)
             return poster if text is None else self._draw_text(poster, text, place)
@@ -178,7 +179,7 @@ class Overlay:
         return self._on(poster, self.image.size, place, lambda canvas, at: canvas.paste(self.image, at, self.image))
 
     def _draw_text(self, poster, text, place):
-        box = ImageDraw.Draw(poster).textbbox((0, 0), text, font=self.font, anchor="lt")
+        box = self.get_text_size(text)
 
         def write(canvas, at):
             ImageDraw.Draw(canvas).text(
@@ -189,8 +190,8 @@ class Overlay:
 
     def _on(self, poster, size, place, inside=None):
         layer = Image.new("RGBA", poster.size, (255, 255, 255, 0))
-        back = tuple(own if own is not None else content for own, content in zip(self.back_size, size, strict=True))
-        left, top = place.corner(poster.size, back)
+        back = self._back(size)
+        left, top = self.get_coordinates(poster.size, size, place)
         if self.has_back:
             pad = self.back_padding
             box = (left - pad, top - pad, left + back[0] + pad, top + back[1] + pad)
@@ -201,6 +202,19 @@ class Overlay:
             inside(layer, (left + (back[0] - size[0]) // 2, top + (back[1] - size[1]) // 2))
         poster.paste(layer, (0, 0), layer)
         return poster
+
+    def _back(self, size) -> tuple[int, ...]:
+        return tuple(own if own >= 0 else content for own, content in zip(self.back_box, size, strict=True))
+
+    def has_coordinates(self) -> bool:
+        return self.place is not None
+
+    def get_text_size(self, text):
+        return ImageDraw.Draw(Image.new("RGBA", (1, 1))).textbbox((0, 0), text, font=self.font, anchor="lt")
+
+    def get_coordinates(self, canvas_box, box, new_cords=None) -> tuple[int, int]:
+        """Where the backdrop (or, without one, the content) of this size begins."""
+        return (new_cords or self.place or Place()).corner(canvas_box, self._back(box))
 
     def compare(self) -> str:
         """Equal for equal definitions: kept in the cache to tell whether a picture must be made again."""

@@ -12,7 +12,7 @@ from plexapi.exceptions import BadRequest
 from modules import util
 from modules.builder import CollectionBuilder
 from modules.library import EXIF_TAG
-from modules.overlay import CANVAS, PORTRAIT, read_place
+from modules.overlay import CANVAS, PORTRAIT
 from modules.util import Failed, NotScheduled, OverlayError
 
 logger = util.logger
@@ -162,9 +162,9 @@ class Overlays:
         if blur:
             poster = poster.filter(ImageFilter.GaussianBlur(blur))
         for overlay in overlays:
-            if overlay.kind != "blur" and not overlay.queue:
+            if overlay.kind != "blur" and not overlay.queue_name:
                 poster = overlay.draw(poster, item)
-        for overlay, place in queued(overlays):
+        for overlay, place in queued(overlays, self.library.queues):
             poster = overlay.draw(poster, item, place)
         kind = self.library.filetype
         path = self.library.overlay_folder / f"temp.{kind.split('_')[0]}"
@@ -185,19 +185,16 @@ def settle(names: list[str], overlays: dict) -> list[str]:
     return [name for name in left if not overlays[name].group or heaviest[overlays[name].group] == name]
 
 
-def queued(overlays: list):
+def queued(overlays: list, places: dict):
     """Each queue's overlays, heaviest first, with the queue's places in turn. OverlayError for equal weights."""
-    queues: dict[str, list] = {}
+    queues: dict[int, list] = {}
     for overlay in overlays:
-        if overlay.queue:
+        if overlay.queue_name:
             queues.setdefault(overlay.queue, []).append(overlay)
-    for members in queues.values():
+    for queue, members in queues.items():
         if len({overlay.weight for overlay in members}) < len(members):
             raise OverlayError("Overlay Error: Overlays in a queue cannot have the same 'weight' value")
-        attributes: dict = {}
-        for overlay, position in zip(sorted(members, key=lambda each: -each.weight), members[0].places, strict=False):
-            attributes |= position
-            yield overlay, read_place(attributes)
+        yield from zip(sorted(members, key=lambda each: -each.weight), places[queue], strict=False)
 
 
 def art(path: Path) -> str:
