@@ -1,0 +1,157 @@
+"""Answers of the other hosts on disk: pictures and pages by content, a small index file per question.
+
+    DIR/content/ab/abcdef...    the body, by its sha256: equal bodies are kept once
+    DIR/index/KEY.json          status, headers, body's hash, when stored
+
+Files are written beside and renamed, so a kill -9 leaves whole files or none. Nothing here holds a secret: the callers
+ask with a hash as key and give answers that were cleaned. Blocking: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer. ``headers`` are those that are passed on; ``stored`` is in seconds since the epoch."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    stored: float = 0.0
+
+
+@dataclass(slots=True)
+class _Line:
+    status: int
+    headers: list[list[str]]
+    sha256: str
+    size: int
+    stored: float
+
+
+class DiskCache:
+    """A bounded cache in a directory. Thread-safe. A damaged or missing file is a miss, never an error."""
+
+    def __init__(self, directory: Path, *, max_bytes: int) -> None:
+        self._content = directory / "content"
+        self._index = directory / "index"
+        self._max_bytes = max_bytes
+        self._lines: dict[str, _Line] = {}
+        self._used: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Reads the index; leftovers of an interrupted write go. OSError where the directory cannot be made."""
+        with self._lock:
+            self._content.mkdir(parents=True, exist_ok=True)
+            self._index.mkdir(parents=True, exist_ok=True)
+            self._lines.clear()
+            for path in self._index.iterdir():
+                line = _read_line(path) if path.suffix == ".json" and _KEY.fullmatch(path.stem) else None
+                if line is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    self._lines[path.stem] = line
+                    self._used[path.stem] = line.stored
+            known = {line.sha256 for line in self._lines.values()}
+            for path in self._content.glob("*/*"):
+                if path.name not in known:
+                    path.unlink(missing_ok=True)
+            self._evict()
+
+    def get(self, key: str, max_age: float | None) -> Entry | None:
+        """The answer under ``key`` if it is at most ``max_age`` seconds old (None: however old)."""
+        with self._lock:
+            line = self._lines.get(key)
+            if line is None or (max_age is not None and not 0 <= time.time() - line.stored <= max_age):
+                return None
+            try:
+                body = self._place(line.sha256).read_bytes()
+            except OSError:
+                body = b""
+            if hashlib.sha256(body).hexdigest() != line.sha256:
+                self._forget(key)
+                return None
+            self._used[key] = time.time()
+            return Entry(line.status, tuple((name, value) for name, value in line.headers), body, line.stored)
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Keeps an answer; the least recently used go where it gets too much. OSError where the disk does not take it."""
+        digest = hashlib.sha256(entry.body).hexdigest()
+        line = _Line(entry.status, [list(pair) for pair in entry.headers], digest, len(entry.body), time.time())
+        if line.size > self._max_bytes:
+            return
+        with self._lock:
+            place = self._place(digest)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _write(place, entry.body)
+            _write(self._index / f"{key}.json", json.dumps(asdict(line)).encode())
+            self._lines[key] = line
+            self._used[key] = line.stored
+            self._evict()
+
+    @property
+    def size(self) -> int:
+        """Bytes of content, equal bodies counted once."""
+        return sum({line.sha256: line.size for line in self._lines.values()}.values())
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def _place(self, digest: str) -> Path:
+        return self._content / digest[:2] / digest
+
+    def _evict(self) -> None:
+        over = self.size - self._max_bytes
+        for key in sorted(self._lines, key=lambda known: self._used[known]) if over > 0 else ():
+            self._forget(key)
+            if self.size <= self._max_bytes:
+                break
+
+    def _forget(self, key: str) -> None:
+        line = self._lines.pop(key)
+        self._used.pop(key)
+        with contextlib.suppress(OSError):  # a file that cannot go now goes at the next open
+            (self._index / f"{key}.json").unlink(missing_ok=True)
+            if all(other.sha256 != line.sha256 for other in self._lines.values()):
+                self._place(line.sha256).unlink(missing_ok=True)
+
+
+def _read_line(path: Path) -> _Line | None:
+    try:
+        data = json.loads(path.read_bytes())
+        line = _Line(
+            int(data["status"]),
+            [[str(n), str(v)] for n, v in data["headers"]],
+            str(data["sha256"]),
+            int(data["size"]),
+            float(data["stored"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return line if _KEY.fullmatch(line.sha256) else None
+
+
+def _write(place: Path, data: bytes) -> None:
+    beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, place)  # noqa: PTH105 Path.replace is the same; the name says that it is atomic
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

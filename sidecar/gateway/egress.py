@@ -1,0 +1,299 @@
+"""Kometa's reads of other hosts: allow-list, secrets put in, limits, retries, and a cache on disk.
+
+Modes: ``live`` (cache with a time to live), ``record`` (always asked, every answer kept), ``replay`` (only what was
+recorded, however old): a replayed run sees exactly the recorded answers, so a difference comes from the config alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from sidecar.gateway import swap
+from sidecar.gateway.admit import Origin, admit, is_public
+from sidecar.gateway.cache import DiskCache, Entry
+from sidecar.gateway.canonical import Refusal
+from sidecar.model import Grant, Problem, Severity
+
+DAY: Final = 86_400.0
+TTL: Final[Mapping[str, float]] = {
+    "raw.githubusercontent.com": 6 * 3600.0,
+    "image.tmdb.org": 30 * DAY,
+    "artworks.thetvdb.com": 30 * DAY,
+    "assets.fanart.tv": 30 * DAY,
+}
+"""Seconds that an answer of a host stays fresh; every other host: a day. Ratings and lists move by the day."""
+RATES: Final[Mapping[str, float]] = {"api.themoviedb.org": 40.0, "api.mdblist.com": 5.0, "api.trakt.tv": 3.0, "api.jikan.moe": 1.0}
+"""Requests per second and host; every other host: 10."""
+PER_HOST: Final = 6
+ATTEMPTS: Final = 3
+MAX_WAIT: Final = 10.0
+"""Seconds. A host that asks for more patience (Retry-After) is given up for this request."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SENT: Final = _words("""
+    accept accept-language user-agent authorization content-type referer origin x-requested-with x-api-key api-key apikey
+    trakt-api-key trakt-api-version x-mal-client-id simkl-api-key x-imdb-client-name x-imdb-user-language x-imdb-user-country
+""")
+_PASSED: Final = _words("""
+    content-type location etag last-modified link retry-after x-pagination-page x-pagination-limit x-pagination-page-count
+    x-pagination-item-count x-sort-by x-sort-how x-ratelimit-limit x-ratelimit-remaining x-ratelimit-reset
+""")
+
+
+class Mode(StrEnum):
+    """Where answers come from; see the module's docstring."""
+
+    LIVE = "live"
+    RECORD = "record"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request of Kometa to another host, as it came. Header names in lower case."""
+
+    method: str
+    origin: Origin
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class PrivateAddress(OSError):
+    """A name stands for an address that is not of the open internet."""
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names and refuses them when any of their addresses is private.
+
+    The connection is made to the very addresses that were checked, so a name that changes its mind (DNS rebinding) gains nothing.
+    """
+
+    def __init__(self, inner: AbstractResolver) -> None:
+        self._inner = inner
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """Addresses of ``host``. PrivateAddress where one of them is not public."""
+        found = await self._inner.resolve(host, port, family)
+        if any(not is_public(result["host"]) for result in found):
+            raise PrivateAddress(f"{host} stands for a private address")
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+@dataclass(slots=True)
+class _Pace:
+    """One host's share: so many at once, so many a second."""
+
+    gap: float
+    at_once: asyncio.Semaphore
+    next: float = 0.0
+
+    async def turn(self) -> None:
+        now = time.monotonic()
+        wait = self.next - now
+        self.next = max(now, self.next) + self.gap
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+class Egress:
+    """Asks other hosts for Kometa. Use between ``start`` and ``stop``."""
+
+    def __init__(
+        self,
+        *,
+        cache: DiskCache,
+        host_map: Mapping[str, str],
+        count: Callable[[str], None],
+        mode: Mode = Mode.LIVE,
+        max_body: int,
+        timeout: float,
+        backoff: float = 0.5,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._cache = cache
+        self._mapped = {host.lower(): base.rstrip("/") for host, base in host_map.items()}
+        self._count = count
+        self._mode = mode
+        self._max_body = max_body
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(10.0, timeout))
+        self._backoff = backoff
+        self._resolver = resolver
+        self._paces: dict[str, _Pace] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+        self._open: aiohttp.ClientSession | None = None
+        self._elsewhere: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Opens the cache and two sessions: one that resolves guardedly, one for mapped hosts only. OSError: no cache directory."""
+        await asyncio.to_thread(self._cache.open)
+        guarded = GuardedResolver(self._resolver or aiohttp.ThreadedResolver())
+        self._open = self._session(aiohttp.TCPConnector(resolver=guarded, limit=32))
+        self._elsewhere = self._session(aiohttp.TCPConnector(limit=32))
+
+    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=self._timeout,
+            skip_auto_headers=("Content-Type",),
+        )
+
+    async def stop(self) -> None:
+        """Closes the connections. Safe to call twice."""
+        sessions = (self._open, self._elsewhere)
+        self._open = self._elsewhere = None
+        for session in sessions:
+            if session:
+                await session.close()
+
+    def admit(self, ask: Ask, grant: Grant) -> Refusal | None:
+        """Why this request may not leave under this grant, or None. Sends nothing."""
+        refusal = admit(ask.method, ask.origin, ask.target, ask.body, grant.hosts, self._mapped)
+        if refusal:
+            return refusal
+        texts = (ask.target, *ask.headers.values(), ask.body.decode("latin-1"))
+        return swap.strangers(texts, grant.placeholders, ask.origin.host)
+
+    async def fetch(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
+        """The answer to an admitted request, from the cache or from the host; 502, 503 or 504 where there is none, and a note why."""
+        key = self._key(ask, grant)
+        lock = self._asking.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:  # shards ask the same at the same time: one goes out, the others find its answer
+                return await self._answer(key, ask, grant, note)
+        finally:
+            if not lock.locked():
+                self._asking.pop(key, None)
+
+    async def _answer(self, key: str, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
+        host = ask.origin.host
+        if self._mode is not Mode.RECORD:
+            max_age = None if self._mode is Mode.REPLAY else TTL.get(host, DAY)
+            known = await asyncio.to_thread(self._cache.get, key, max_age)
+            if known:
+                self._count("egress_hits")
+                return known
+        if self._mode is Mode.REPLAY:
+            note(_problem(f"{host} was not asked this in the recorded run", "record again, or run live"))
+            return _failure(504, f"not recorded: {host}")
+        entry = await self._ask(ask, grant, note)
+        if entry.status == 200 or (self._mode is Mode.RECORD and entry.status < 500):
+            try:
+                await asyncio.to_thread(self._cache.put, key, entry)
+            except OSError as error:
+                note(
+                    _problem(
+                        f"answers of other hosts cannot be kept: {error.strerror}", "look at the disk's space and rights", Severity.INFO
+                    )
+                )
+        return entry
+
+    async def _ask(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
+        host = ask.origin.host
+        pace = self._paces.setdefault(host, _Pace(1 / RATES.get(host, 10.0), asyncio.Semaphore(PER_HOST)))
+        if host in self._mapped:
+            pace.gap = 0.0
+        entry = _failure(502, "not asked")
+        for attempt in range(ATTEMPTS):
+            async with pace.at_once:
+                await pace.turn()
+                entry, why, again = await self._once(ask, grant)
+            if entry.status == 429 or entry.status >= 500:
+                wait = _patience(entry, self._backoff * 2**attempt)
+                if again and wait <= MAX_WAIT and attempt + 1 < ATTEMPTS:
+                    await asyncio.sleep(wait)
+                    continue
+                note(_problem(why or f"{host} answered {entry.status}", "what Kometa draws from it may be missing; try again later"))
+            elif entry.status in (401, 403):
+                note(
+                    _problem(
+                        why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml"
+                    )
+                )
+            break
+        return entry
+
+    async def _once(self, ask: Ask, grant: Grant) -> tuple[Entry, str, bool]:
+        """One try: the answer, what went wrong in words, and whether another try may help."""
+        host = ask.origin.host
+        base = self._mapped.get(host)
+        session = self._elsewhere if base else self._open
+        assert session is not None, "start() first"
+        places = grant.placeholders
+        url = URL((base or str(ask.origin)) + swap.into_url(ask.target, places, host), encoded=True)
+        headers = {name: swap.into_header(value, places, host) for name, value in ask.headers.items() if name in _SENT}
+        body = swap.into_body(ask.body, ask.headers.get("content-type", ""), places, host) if ask.method == "POST" else None
+        self._count("egress_sent")
+        try:
+            async with session.request(ask.method, url, headers=headers, data=body, allow_redirects=False) as response:
+                data = bytearray()
+                async for chunk in response.content.iter_any():
+                    data += chunk
+                    if len(data) > self._max_body:
+                        return _failure(502, "too long"), f"{host} sent more than {self._max_body} bytes", False
+                passed = tuple(
+                    (name.lower(), swap.clean_text(value, places)) for name, value in response.headers.items() if name.lower() in _PASSED
+                )
+                return Entry(response.status, passed, swap.clean(bytes(data), places)), "", True
+        except TimeoutError:
+            return _failure(504, "no answer in time"), f"{host} did not answer in time", False
+        except aiohttp.ClientConnectorDNSError as error:
+            if isinstance(error.os_error, PrivateAddress):
+                self._count("refused")
+                return _failure(403, "a private address"), f"{host} stands for a private address, which is never asked", False
+            return _failure(502, "unknown host"), f"{host} is not known by name here", False
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # The error's text may hold the address with its secrets: only its kind is told.
+            return _failure(502, "not reachable"), f"{host} could not be read ({type(error).__name__})", True
+
+    def _key(self, ask: Ask, grant: Grant) -> str:
+        """The question's fingerprint, the same from run to run although placeholders are not."""
+        places = grant.placeholders
+        said = [ask.method, str(ask.origin), swap.neutral(ask.target, places), swap.neutral(ask.body.decode("latin-1"), places)]
+        said += [
+            swap.neutral(ask.headers.get(name, ""), places) for name in ("accept", "accept-language", "authorization", "trakt-api-key")
+        ]
+        return hashlib.sha256("\0".join(said).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _patience(entry: Entry, backoff: float) -> float:
+    """Seconds to wait before asking again: what the host says (RFC 9110, 10.2.3), else a jittered backoff."""
+    said = dict(entry.headers).get("retry-after", "")
+    if said.isdigit():
+        return float(said)
+    if said:
+        try:
+            return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+        except ValueError:
+            pass
+    return backoff * random.uniform(0.5, 1.5)  # noqa: S311 jitter, not a secret
+
+
+def _failure(status: int, what: str) -> Entry:
+    return Entry(status, (("content-type", "text/plain"),), what.encode())
+
+
+def _problem(what: str, mend: str, severity: Severity = Severity.WARNING) -> Problem:
+    return Problem(severity=severity, what=what, mend=mend, source="egress")

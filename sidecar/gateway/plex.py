@@ -1,0 +1,197 @@
+"""The only way from the gateway to a Plex server: canonical reads out, bounded bodies back. The token is put in here.
+
+Redirects are not followed, cookies not kept, environment proxies not used, and of the renderer's headers only paging
+and language go along. Bodies that need no cutting are streamed as they come, compressed or not.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from sidecar import __version__
+from sidecar.errors import GatewayError, PlexAway, PlexError, PlexRefused
+from sidecar.gateway.canonical import Canonical
+from sidecar.model import PlexServer
+
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds. A server that does not take a connection by then is away; Kometa is told at once, not after its own minute."""
+AWAY_FOR: Final = 3.0
+"""Seconds for which a server that was away is not asked again: a run asks hundreds of times."""
+ATTEMPTS: Final = 2
+
+_LANGUAGE: Final = re.compile(r"[A-Za-z0-9,;=.*-]{1,60}")
+_FORWARDED: Final[Mapping[str, re.Pattern[str]]] = {
+    "x-plex-container-start": re.compile(r"[0-9]{1,10}"),
+    "x-plex-container-size": re.compile(r"[0-9]{1,10}"),
+    "x-plex-language": _LANGUAGE,
+    "accept-language": _LANGUAGE,
+}
+
+
+class Declined(PlexError):
+    """Plex answered with a status that is the request's own fault (400, 404, ...)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Plex answered {status}")
+        self.status = status
+
+
+class Broken(PlexError):
+    """Plex's answer cannot be used: a redirect elsewhere, too long, cut off, wrongly compressed."""
+
+
+class PlexClient:
+    """One server. ``sent`` counts requests that went out. ``stop`` closes its connections."""
+
+    def __init__(self, server: PlexServer, *, max_body: int, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+        base = URL(server.url)
+        if base.scheme not in ("http", "https") or not base.host:
+            raise GatewayError(f"the address of Plex server {server.name} must begin with http:// or https:// and name a host")
+        self.server = server
+        self.sent = 0
+        self._origin = str(base.origin())
+        self._prefix = base.raw_path.rstrip("/")
+        self._max_body = max_body
+        self._timeout = aiohttp.ClientTimeout(
+            total=max(2 * server.timeout, connect_timeout), sock_connect=connect_timeout, connect=None, sock_read=server.timeout
+        )
+        self._session: aiohttp.ClientSession | None = None
+        self._away_until = 0.0
+        self._away = ""
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session, opened at the first read: keep-alive, no cookies, nothing from the environment."""
+        self._session = self._session or aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=32, ssl=self.server.verify_ssl),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            timeout=self._timeout,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        return self._session
+
+    async def stop(self) -> None:
+        """Closes the connections. Safe to call twice."""
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
+    def url(self, request: Canonical) -> URL:
+        """Where a request goes: this server's address, its path prefix, and the canonical target, byte for byte."""
+        return URL(f"{self._origin}{self._prefix}{request.target}", encoded=True)
+
+    async def read(self, request: Canonical, headers: Mapping[str, str]) -> bytes:
+        """The whole body of a read, decompressed, at most ``max_body`` bytes.
+
+        PlexAway (unreachable, timeout, 5xx), PlexRefused (401, 403), Declined (other 4xx), Broken.
+        """
+        async with self.stream(request, headers, accept_encoding="gzip") as response:
+            data = await self._collect(response)
+            return self._unpack(data, response.headers.get("Content-Encoding", ""))
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Canonical, headers: Mapping[str, str], *, accept_encoding: str = "identity"
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A 200 answer, its body unread and as it comes. Errors as ``read``; only reads (GET) are ever sent."""
+        if request.method != "GET":
+            raise GatewayError("only reads are sent to Plex")  # the last line of defence: policy never lets it come to this
+        response = await self._open(request, self._headers(headers, accept_encoding))
+        try:
+            self._check(response.status)
+            try:
+                yield response
+            except TimeoutError as error:
+                raise self._gone("did not send the rest of its answer in time") from error
+            except aiohttp.ClientError as error:
+                raise Broken(f"the answer of Plex ({self.server.name}) broke off") from error
+        finally:
+            response.close() if not response.closed and not response.content.at_eof() else response.release()
+
+    async def _open(self, request: Canonical, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        if time.monotonic() < self._away_until:
+            raise PlexAway(self._away)
+        for attempt in range(ATTEMPTS):
+            self.sent += 1
+            try:
+                response = await self._opened().get(self.url(request), headers=headers, allow_redirects=False)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
+                # Before the first byte, so asking again is safe: mostly a keep-alive connection that Plex had just closed.
+                if attempt + 1 == ATTEMPTS:
+                    raise self._gone("closed the connection") from error
+            except aiohttp.ClientSSLError as error:
+                raise self._gone("could not be entered by TLS; see verify_ssl") from error
+            except TimeoutError as error:
+                raise self._gone("did not answer in time") from error
+            except aiohttp.ClientConnectionError as error:
+                raise self._gone("is not reachable") from error
+            except (aiohttp.ClientError, ValueError) as error:
+                raise Broken(f"Plex ({self.server.name}) answered what is not HTTP") from error
+            else:
+                return response
+        raise AssertionError("unreachable")
+
+    def _gone(self, how: str) -> PlexAway:
+        self._away = f"Plex ({self.server.name}) {how}"
+        self._away_until = time.monotonic() + AWAY_FOR
+        return PlexAway(self._away)
+
+    def _check(self, status: int) -> None:
+        if status == 200:
+            return
+        name = self.server.name
+        if status in (401, 403):
+            raise PlexRefused(f"Plex ({name}) refused the token ({status})")
+        if 300 <= status < 400:
+            raise Broken(f"Plex ({name}) sends readers elsewhere ({status}); give its own address in plex.url")
+        if 400 <= status < 500:
+            raise Declined(status)
+        if status >= 500:
+            raise PlexAway(f"Plex ({name}) answered {status}: starting, in maintenance or overloaded")
+        raise Broken(f"Plex ({name}) answered {status}, which is no answer to a read")
+
+    def _headers(self, headers: Mapping[str, str], accept_encoding: str) -> dict[str, str]:
+        kept = {name: headers[name] for name, shape in _FORWARDED.items() if shape.fullmatch(headers.get(name, ""))}
+        return {
+            "Accept": "application/xml, image/*, */*",
+            "Accept-Encoding": accept_encoding,
+            "User-Agent": f"kometa-sidecar/{__version__}",
+            "X-Plex-Product": "kometa-sidecar",
+            "X-Plex-Client-Identifier": "kometa-sidecar",
+            **kept,
+            "X-Plex-Token": self.server.token.get_secret_value(),
+        }
+
+    async def _collect(self, response: aiohttp.ClientResponse) -> bytes:
+        data = bytearray()
+        async for chunk in response.content.iter_any():
+            data += chunk
+            if len(data) > self._max_body:
+                raise Broken(f"Plex ({self.server.name}) sent more than {self._max_body} bytes where XML was expected")
+        return bytes(data)
+
+    def _unpack(self, data: bytes, encoding: str) -> bytes:
+        encoding = encoding.strip().lower()
+        if encoding in ("", "identity"):
+            return data
+        if encoding not in ("gzip", "deflate"):
+            raise Broken(f"Plex ({self.server.name}) answered in an encoding that was not asked for")
+        decoder = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, told by the header
+        try:
+            plain = decoder.decompress(data, self._max_body)
+        except zlib.error as error:
+            raise Broken(f"the answer of Plex ({self.server.name}) is wrongly compressed") from error
+        if decoder.unconsumed_tail:
+            raise Broken(f"Plex ({self.server.name}) sent more than {self._max_body} bytes where XML was expected")
+        if not decoder.eof:
+            raise Broken(f"the answer of Plex ({self.server.name}) broke off")
+        return plain

@@ -1,0 +1,165 @@
+"""Cuts Plex's XML to what a grant may see. Pure: XML bytes in, XML bytes out.
+
+Attributes keep their order and elements their shape; only elements of other items go, and the counts that speak of them.
+A listing is asked upstream as Kometa asked it (an added filter could change what ``limit`` keeps), page after page, and
+Kometa's own paging is applied to what is left: ``Source`` is the seam where an answer may come from elsewhere instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError, tostring
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from sidecar.gateway.policy import View
+from sidecar.model import Scope
+
+EMPTY: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n<MediaContainer size="0">\n</MediaContainer>\n'
+"""An answer of nothing that every reader of Plex's XML takes. (``{}`` would be a parse error for Kometa.)"""
+
+PAGE: Final = 500
+"""Items per page asked upstream for a listing."""
+
+_HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_TOP_LEVEL: Final = frozenset({"movie", "show", "artist"})
+_PRIVATE_SETTING: Final = re.compile(r"token|secret|password|passwd|mail|username|certificate|allowedNetworks", re.IGNORECASE)
+_PRIVATE_ATTRIBUTES: Final = ("myPlexUsername", "authToken", "token", "accessToken")
+
+
+class Garbled(Exception):
+    """Plex (or what stands in its place) sent what is not a MediaContainer. The message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The part of a listing that Kometa asked for. ``size`` None: all of it."""
+
+    start: int = 0
+    size: int | None = None
+
+
+Source = Callable[[int, int], Awaitable[bytes]]
+"""Gives the XML of a listing from item ``start``, at most ``size`` items."""
+
+
+def parse(data: bytes) -> Element:
+    """The MediaContainer in ``data``. Garbled where there is none; entities and DTDs are never expanded."""
+    try:
+        root = fromstring(data, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise Garbled(f"Plex's answer is not the XML that was expected ({type(error).__name__})") from error
+    if root.tag != "MediaContainer":
+        raise Garbled("Plex's answer is XML, but no MediaContainer")
+    return root
+
+
+def render(root: Element) -> bytes:
+    """The element as Plex writes it: declaration, UTF-8."""
+    return _HEAD + bytes(tostring(root, encoding="unicode"), "utf-8") + b"\n"
+
+
+def cut(data: bytes, view: View, scope: Scope) -> bytes:
+    """A single answer (no listing) cut to ``scope``. Garbled where it is not Plex's XML."""
+    root = parse(data)
+    for name in _PRIVATE_ATTRIBUTES:
+        root.attrib.pop(name, None)
+    match view:
+        case View.SECTIONS:
+            _keep(root, lambda child: child.tag != "Directory" or _number(child.get("key")) in scope.sections)
+        case View.PREFS:
+            _keep(root, lambda child: not _PRIVATE_SETTING.search(child.get("id", "")))
+        case _:
+            _drop_unseen(root, scope)
+    return render(root)
+
+
+async def cut_listing(source: Source, scope: Scope, page: Page, *, subtree: bool = False) -> bytes:
+    """A listing cut to the targets (``subtree``: to everything visible), and the page of it that was asked for.
+
+    ``totalSize`` is what is left of the whole listing, so that paging readers ask for what there is. Garbled as ``cut``.
+    """
+    if page.size == 0:
+        head = parse(await source(0, 0))
+        _keep(head, lambda child: not _is_item(child))
+        if _number(head.get("totalSize")) in (None, 0):
+            return render(_sized(head, size=0, total=0, start=page.start))
+        if head.find("Meta") is not None:
+            # Asked for what can be filtered, not for items: counting them would read the whole library for nothing.
+            head.attrib.pop("totalSize", None)
+            head.set("size", "0")
+            return render(head)
+    first: Element | None = None
+    kept: list[Element] = []
+    start = 0
+    while True:
+        root = parse(await source(start, PAGE))
+        items = [child for child in root if _is_item(child)]
+        kept += [child for child in items if _listed(child, scope, subtree=subtree)]
+        total = _number(root.get("totalSize"))
+        if first is None:
+            first = root
+        start += len(items)
+        if not items or total is None or start >= total:  # no totalSize: this server does not page this listing
+            break
+    _keep(first, lambda child: not _is_item(child))
+    end = None if page.size is None else page.start + page.size
+    shown = kept[page.start : end]
+    for child in shown:
+        _drop_unseen(child, scope)
+    first.extend(shown)
+    return render(_sized(first, size=len(shown), total=len(kept), start=page.start))
+
+
+def _listed(item: Element, scope: Scope, *, subtree: bool) -> bool:
+    """Whether a listing shows ``item``: targets at their own level; movies, shows and artists that targets need; collections."""
+    kind = item.get("type", "")
+    if kind == "collection":
+        return True
+    key = _number(item.get("ratingKey"))
+    if key is None:
+        return item.get("ratingKey") is not None
+    return key in (scope.visible if subtree or kind in _TOP_LEVEL else scope.targets)
+
+
+def _is_item(element: Element) -> bool:
+    return element.get("ratingKey") is not None
+
+
+def _drop_unseen(root: Element, scope: Scope) -> None:
+    """Takes every item below ``root`` that is not visible away (related, on deck, children), and mends ``size``."""
+    for element in list(root.iter()):
+        children = len(element)
+        for child in list(element):
+            key = _number(child.get("ratingKey"))
+            if key is not None and key not in scope.visible and child.get("type") != "collection":
+                element.remove(child)
+        gone = children - len(element)
+        if gone:
+            for name in ("size", "totalSize"):
+                count = _number(element.get(name))
+                if count is not None:
+                    element.set(name, str(max(0, count - gone)))
+
+
+def _keep(root: Element, wanted: Callable[[Element], bool]) -> None:
+    for child in list(root):
+        if not wanted(child):
+            root.remove(child)
+    if root.get("size") is not None:
+        root.set("size", str(len(root)))
+
+
+def _sized(root: Element, *, size: int, total: int, start: int) -> Element:
+    root.set("size", str(size))
+    root.set("totalSize", str(total))
+    root.set("offset", str(start))
+    return root
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None

@@ -1,0 +1,263 @@
+"""The gateway as the daemon holds it: listeners, Plex servers, grants, counters, and the test that it makes of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractResolver
+from pydantic import SecretStr
+
+from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
+from sidecar.errors import CanaryFailed, GatewayError
+from sidecar.gateway.cache import DiskCache
+from sidecar.gateway.egress import Egress, Mode
+from sidecar.gateway.grants import Grants, Sink
+from sidecar.gateway.handler import Handler, PutBlob
+from sidecar.gateway.plex import PlexClient
+from sidecar.model import BlockedWrite, Capture, Grant, PlexServer, Problem, Scope
+
+MIB: Final = 1024 * 1024
+COUNTERS: Final = (
+    "forwarded",
+    "answered",
+    "captured",
+    "blocked",
+    "refused",
+    "plex_failures",
+    "egress_sent",
+    "egress_hits",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes and seconds that the gateway keeps to."""
+
+    upload: int = 32 * MIB
+    """One upload; Kometa itself sends none over 10 MB."""
+    xml: int = 64 * MIB
+    """One XML answer of Plex, decompressed: a page of 500 episodes has about 2 MiB."""
+    egress: int = 64 * MIB
+    """One answer of another host."""
+    egress_seconds: float = 60.0
+    cache: int = 1024 * MIB
+    """Answers of other hosts on disk."""
+    stop_seconds: float = 2.0
+    """For requests under way at ``stop``."""
+
+
+class Gateway:
+    """The write-blocking gateway. ``start`` before use; ``stop`` may be called twice.
+
+    ``put_blob`` stores an upload's bytes (bytes, media type -> Blob). ``host_map`` sends a host's requests to another
+    base URL: {"api.themoviedb.org": "http://127.0.0.1:8001/tmdb"}; the demo and the tests use it. ``tcp_port`` opens a
+    port on 127.0.0.1 for a stock Kometa (0: any free one, see ``port``). ``recording`` is the directory of the modes
+    record and replay.
+    """
+
+    def __init__(
+        self,
+        *,
+        socket: Path,
+        put_blob: PutBlob,
+        cache_dir: Path,
+        host_map: Mapping[str, str] | None = None,
+        tcp_port: int | None = None,
+        limits: Limits | None = None,
+        mode: Mode = Mode.LIVE,
+        recording: Path | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        if (mode is not Mode.LIVE) != (recording is not None):
+            raise GatewayError("modes record and replay need the directory of a recording, and live has none")
+        self._socket = socket
+        self._tcp_port = tcp_port
+        self._counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self._grants = Grants()
+        self._servers: dict[str, PlexClient] = {}
+        self._retired: list[PlexClient] = []
+        self._runners: list[web.ServerRunner] = []
+        self.port: int | None = None
+        """The loopback port, once started with ``tcp_port``."""
+        self._egress = Egress(
+            cache=DiskCache(recording or cache_dir / "egress", max_bytes=self._limits.cache),
+            host_map=host_map or {},
+            count=self._count,
+            mode=mode,
+            max_body=self._limits.egress,
+            timeout=self._limits.egress_seconds,
+            resolver=resolver,
+        )
+        self._handler = Handler(
+            grants=self._grants,
+            servers=self._servers,
+            egress=self._egress,
+            put_blob=put_blob,
+            counters=self._counters,
+            max_upload=self._limits.upload,
+        )
+
+    async def start(self) -> None:
+        """Listens. GatewayError where the socket or port cannot be had."""
+        try:
+            await self._egress.start()
+            await self._listen_socket()
+            if self._tcp_port is not None:
+                await self._listen_port(self._tcp_port)
+        except OSError as error:
+            await self.stop()
+            raise GatewayError(f"the gateway cannot listen: {error.strerror or error}") from error
+
+    async def stop(self) -> None:
+        """Ends requests under way, closes every connection, takes the socket file away."""
+        for runner in self._runners:
+            await runner.cleanup()
+        if self._runners:
+            self._socket.unlink(missing_ok=True)
+        self._runners.clear()
+        for client in (*self._servers.values(), *self._retired):
+            await client.stop()
+        self._retired.clear()
+        await self._egress.stop()
+
+    def set_servers(self, servers: Iterable[PlexServer]) -> None:
+        """The Plex servers from now on, by name. An unchanged one keeps its connections. GatewayError: an address that is none."""
+        wanted = {server.name: server for server in servers}
+        fresh = {
+            name: PlexClient(server, max_body=self._limits.xml)
+            for name, server in wanted.items()
+            if name not in self._servers or self._servers[name].server != server
+        }
+        for name in [name for name in self._servers if name in fresh or name not in wanted]:
+            self._retired.append(self._servers.pop(name))  # requests under way go on; its idle connections close by themselves
+        self._servers.update(fresh)
+
+    def open(self, grant: Grant, sink: Sink) -> None:
+        """Lets a grant's token in, until ``close``. ValueError: a token in use, or no capability."""
+        self._grants.open(grant, sink)
+
+    def close(self, token: str) -> None:
+        """Ends a grant. Its sink hears nothing more. Unknown tokens are no error."""
+        self._grants.close(token)
+
+    def snapshot(self) -> dict[str, int]:
+        """The counters since the start, for metrics: forwarded, answered, captured, blocked, refused, ..."""
+        sent = sum(client.sent for client in self._servers.values())
+        return {**dict(self._counters), "plex_sent": sent, "grants": len(self._grants)}
+
+    async def canary(self) -> None:
+        """Tries to change a Plex through this very gateway. CanaryFailed where anything but refusals comes of it.
+
+        The Plex is a listener of our own that takes everything: first a read must reach it (so that silence means
+        something), then nothing else may.
+        """
+        seen: list[bytes] = []
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                head = await reader.readuntil(b"\r\n\r\n")
+                seen.append(head.split(b"\r\n", 1)[0])
+                writer.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 26\r\n\r\n<MediaContainer size="0"/>')
+                writer.close()
+
+        name = f"canary-{secrets.token_hex(4)}"
+        grant = Grant(
+            token=secrets.token_urlsafe(32),
+            run_id="canary",
+            shard=0,
+            scopes={name: Scope(targets=frozenset({1}), visible=frozenset({1}), sections=frozenset({1}))},
+        )
+        listener = await asyncio.start_server(take, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        client = PlexClient(PlexServer(name=name, url=address, token=SecretStr("canary"), timeout=5.0), max_body=MIB)
+        self._servers[name] = client
+        self._grants.open(grant, _Deaf())
+        try:
+            await self._probe(name, grant.token, "GET /identity", 200)
+            if seen != [b"GET /identity HTTP/1.1"]:
+                raise CanaryFailed("the gateway's self-test could not be made: a read did not reach the test server as it should")
+            for line in CANARY:
+                await self._probe(name, grant.token, line, 403)
+            if len(seen) != 1:
+                raise CanaryFailed("the gateway let a write through in its self-test; nothing will be rendered")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise CanaryFailed(f"the gateway's self-test could not be made: {error}") from error
+        finally:
+            self._grants.close(grant.token)
+            del self._servers[name]
+            await client.stop()
+            listener.close()
+
+    async def _probe(self, server: str, token: str, line: str, expected: int) -> None:
+        """Sends one raw request over the unix socket; CanaryFailed where the answer's status is another than expected."""
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_unix_connection(os.fspath(self._socket))
+            try:
+                origin = f"http://{server}{PLEX_SUFFIX}:32400"
+                head = f"{line} HTTP/1.1\r\nHost: plex\r\nContent-Length: 0\r\n{ORIGIN_HEADER}: {origin}\r\n{GRANT_HEADER}: {token}\r\n\r\n"
+                writer.write(head.encode())
+                status = int((await reader.readuntil(b"\r\n")).split(b" ")[1])
+            finally:
+                writer.close()
+        if status != expected:
+            raise CanaryFailed(f"the gateway answered {status} to `{line}` in its self-test; nothing will be rendered")
+
+    def _count(self, what: str) -> None:
+        self._counters[what] += 1
+
+    async def _listen_socket(self) -> None:
+        self._socket.parent.mkdir(parents=True, exist_ok=True)
+        runner = await self._runner(self._handler.socket)
+        before = os.umask(0o177)  # the socket must never be open to others, not even between bind and chmod
+        try:
+            await web.UnixSite(runner, os.fspath(self._socket)).start()
+        finally:
+            os.umask(before)
+
+    async def _listen_port(self, port: int) -> None:
+        runner = await self._runner(self._handler.port)
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        self.port = runner.addresses[0][1]
+
+    async def _runner(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
+        server = web.Server(
+            handler, access_log=None, keepalive_timeout=75.0, max_line_size=16_384, lingering_time=2.0, auto_decompress=False
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=self._limits.stop_seconds)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
+
+
+CANARY: Final = (
+    "GET /:/scrobble?key=1&identifier=com.plexapp.plugins.library",
+    "GET /library/sections/1/refresh?force=1",
+    "GET /library/metadata/1/../../../:/scrobble?key=1",
+    "GET /library/%2e%2e/:/scrobble?key=1",
+    "PUT /:/scrobble?key=1",
+    "DELETE /library/metadata/1",
+)
+"""What the self-test tries. Each would change a Plex."""
+
+
+class _Deaf:
+    """The canary's sink: what it is told is no run's business."""
+
+    def captured(self, capture: Capture) -> None:
+        """Nothing is uploaded by the canary."""
+
+    def blocked(self, write: BlockedWrite) -> None:
+        """Counted already."""
+
+    def note(self, problem: Problem) -> None:
+        """The probes' answers say all."""
