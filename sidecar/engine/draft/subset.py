@@ -31,7 +31,7 @@ OVERLAY_KINDS: Final = _frozen(
         "text(...)": "text, with or without text variables; with an image beside it if `file` is given",
         "backdrop": "a filled box; the whole canvas where `back_width` and `back_height` are not given",
         "blur(n)": "Gaussian blur of the poster below all overlays, radius n; the largest of several wins",
-        "(any other name)": "an image: `file`, else `overlays/<name>.png` in the config directory; without offsets it is laid over the whole poster",
+        "(any other name)": "an image: `file`, else `overlays/<name>.png` of the config directory; without offsets it covers all",
     }
 )
 
