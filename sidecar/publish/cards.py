@@ -1,0 +1,132 @@
+"""Which pictures the first page shows, and in what order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sidecar.model import DEFAULT_SERVER, Level, Picture, PictureState, Run
+from sidecar.publish.view import GalleryView
+
+
+class Status(StrEnum):
+    """What a card says of its target."""
+
+    CHANGED = "changed"
+    SAME = "same"
+    UNTOUCHED = "untouched"
+    FAILED = "failed"
+    GONE = "gone"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One target on a page. Equal cards look equal: the page's cache relies on it."""
+
+    picture: Picture
+    run_id: str
+    status: Status
+    draft: bool
+    """Drawn by our own compositor, not by Kometa."""
+    pending: bool = False
+    """The run in progress has not come to it yet; ``picture`` is the last good run's."""
+
+    @property
+    def id(self) -> str:
+        return self.picture.target.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The cards of one library at one level."""
+
+    level: Level
+    cards: tuple[Card, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.level.value.capitalize()}s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """The cards of one library."""
+
+    slug: str
+    """Safe in an ``id``; by position, since titles are anything."""
+    library: str
+    server: str
+    """Empty for the first Plex server."""
+    rows: tuple[Row, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(len(row.cards) for row in self.rows)
+
+
+_ORDER: Final = {level: index for index, level in enumerate(Level)}
+
+
+def status_of(picture: Picture, run: Run, before: Picture | None) -> Status:
+    """What to say of ``picture``; ``before`` is the last good run's of the same target, for a run still in progress."""
+    if picture.state is not PictureState.RENDERED:
+        return Status(picture.state.value)
+    if picture.target.id in run.changed:
+        return Status.CHANGED
+    if not run.state.final and before is not None and before.after != picture.after:
+        return Status.CHANGED
+    return Status.SAME
+
+
+def is_draft(run: Run) -> bool:
+    """Whether ``run``'s pictures are not Kometa's."""
+    return run.engine is not None and run.engine.kind != "kometa"
+
+
+def cards_of(run: Run, earlier: Run | None = None) -> tuple[Card, ...]:
+    """The cards of one run by itself."""
+    known = {picture.target.id: picture for picture in earlier.pictures} if earlier else {}
+    return tuple(
+        Card(
+            picture=picture,
+            run_id=run.id,
+            status=status_of(picture, run, known.get(picture.target.id)),
+            draft=is_draft(run),
+        )
+        for picture in run.pictures
+    )
+
+
+def index_cards(view: GalleryView) -> tuple[Card, ...]:
+    """The first page's cards: what the run in progress has, else the last good run's picture, marked as pending."""
+    shown = cards_of(view.shown) if view.shown else ()
+    if view.current is None or not view.current.pictures:
+        return shown
+    last = {card.id: card for card in shown}
+    cards = []
+    for card in cards_of(view.current, view.shown):
+        old = last.get(card.id)
+        if card.status is Status.WAITING and old is not None and old.status is not Status.WAITING:
+            card = Card(picture=old.picture, run_id=old.run_id, status=old.status, draft=old.draft, pending=True)
+        cards.append(card)
+    return tuple(cards)
+
+
+def shelves(cards: Iterable[Card]) -> tuple[Shelf, ...]:
+    """``cards`` by library, in order of appearance, then by level; within a level in the order given."""
+    libraries: dict[tuple[str, str], dict[Level, list[Card]]] = {}
+    for card in cards:
+        target = card.picture.target
+        libraries.setdefault((target.server, target.library), {}).setdefault(target.level, []).append(card)
+    return tuple(
+        Shelf(
+            slug=f"library-{number}",
+            library=library,
+            server="" if server == DEFAULT_SERVER else server,
+            rows=tuple(Row(level=level, cards=tuple(rows[level])) for level in sorted(rows, key=_ORDER.__getitem__)),
+        )
+        for number, ((server, library), rows) in enumerate(libraries.items(), 1)
+    )

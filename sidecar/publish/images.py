@@ -1,0 +1,97 @@
+"""The gallery's pictures: named by content, linked once, never changed; each with a small one for the grid."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sidecar.errors import StoreError
+from sidecar.model import Blob, Run
+from sidecar.publish.files import link_or_copy, write_atomic
+from sidecar.publish.thumbs import make_thumb, thumb_width
+
+log = logging.getLogger(__name__)
+
+_SHA: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A published picture. URLs are relative to the gallery's root."""
+
+    url: str
+    thumb: str
+    """The same as ``url`` where no small one could be made."""
+    width: int
+    """Pixels; 0 where the store does not know."""
+    height: int
+    size: int
+    sha256: str
+
+    @property
+    def landscape(self) -> bool:
+        return self.width > self.height
+
+    @property
+    def square(self) -> bool:
+        return self.width > 0 and abs(self.width - self.height) * 20 < self.width
+
+    @property
+    def kilobytes(self) -> str:
+        """``218 kB``, for people."""
+        return f"{max(1, round(self.size / 1000)):,} kB".replace(",", "\u202f")
+
+
+class Images:
+    """What is already published is remembered, so that a publish touches new pictures only."""
+
+    def __init__(self, root: Path, blob_path: Callable[[Blob], Path]) -> None:
+        self._root = root
+        self._blob_path = blob_path
+        self._shots: dict[str, Shot] = {}
+        self._workers = max(1, min(4, os.cpu_count() or 1))  # Pillow decodes and encodes outside the interpreter's lock
+
+    def publish(self, runs: Iterable[Run | None]) -> None:
+        """Make every picture of ``runs`` available. StoreError where the disk refuses."""
+        wanted: dict[str, Blob] = {}
+        for run in runs:
+            for picture in run.pictures if run else ():
+                for blob in (picture.before, picture.after):
+                    if blob is not None and blob.sha256 not in self._shots:
+                        wanted[blob.sha256] = blob
+        if len(wanted) <= 1:
+            results = [self._one(blob) for blob in wanted.values()]
+        else:
+            with ThreadPoolExecutor(self._workers, thread_name_prefix="thumbs") as pool:
+                results = list(pool.map(self._one, wanted.values()))
+        self._shots.update((shot.sha256, shot) for shot in results if shot is not None)
+
+    def shot(self, blob: Blob | None) -> Shot | None:
+        """The published picture of ``blob``; None without one, or where the store has lost it."""
+        return None if blob is None else self._shots.get(blob.sha256)
+
+    def _one(self, blob: Blob) -> Shot | None:
+        if not _SHA.fullmatch(blob.sha256):
+            raise StoreError(f"not a content hash: {blob.sha256!r}")
+        url = f"img/{blob.name}"
+        target = self._root / url
+        try:
+            link_or_copy(self._blob_path(blob), target)
+        except FileNotFoundError:
+            log.warning("picture %s is missing from the store", blob.name)
+            return None
+        width = thumb_width(blob.width, blob.height)
+        thumb = f"thumbs/{blob.sha256}-{width}.webp"
+        if not (self._root / thumb).exists():
+            data = make_thumb(target, width)
+            if data is None:
+                thumb = url
+            else:
+                write_atomic(self._root / thumb, data)
+        return Shot(url=url, thumb=thumb, width=blob.width, height=blob.height, size=blob.size, sha256=blob.sha256)
