@@ -115,9 +115,9 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
                 "files": arguments.get("run-files"),
             }
         )
-    except SystemExit as error:
+    except SystemExit:
         # Kometa leaves like this where it cannot even begin; why, it printed.
-        return "failed", f"Kometa left before its end ({error.code})" if not reporter.critical else reporter.critical
+        return "failed", reporter.critical
     except Exception as error:  # noqa: BLE001  # Kometa's, of any kind: it becomes the outcome
         traceback.print_exc()
         return "failed", reporter.critical or f"{type(error).__name__}: {error}"

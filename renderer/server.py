@@ -13,86 +13,23 @@ import selectors
 import signal
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from renderer.children import RANK, READ, Child, how_ended, kill, readable, take
+from renderer.connection import Connection
 from renderer.orders import BadOrder, Job, parse
-from renderer.protocol import Decoder, ProtocolError, encode
+from renderer.protocol import ProtocolError
 from renderer.run import Order
 
 MAX_CONNECTIONS = 8
-SOFT_BUFFER = 2 * 1024 * 1024
-"""Bytes waiting for a sidecar that does not read: from here on its log lines are dropped, and counted."""
-HARD_BUFFER = 24 * 1024 * 1024
-"""From here on the connection is closed, which cancels its job."""
-READ = 64 * 1024
-_RANK = ("finished", "failed", "crashed", "deadline", "cancelled")
+"""More are closed as they come."""
+MAX_PRINTED = 500
+"""Lines of a child's stdout and stderr that are passed on."""
 
 Spawn = Callable[[Order, Callable[[], None]], "tuple[int, int, int]"]
 """Forks a child for an order; returns its pid, its report pipe and its output pipe. Calls the function in the child first."""
-
-
-class _Connection:
-    """One sidecar. Output waits here, so that a slow reader stops nobody."""
-
-    def __init__(self, link: socket.socket) -> None:
-        self.link = link
-        self.decoder = Decoder()
-        self.waiting = bytearray()
-        self.dropped = 0
-        self.broken = False
-
-    def send(self, message: dict[str, Any]) -> None:
-        if self.broken:
-            return
-        if message["type"] == "log" and len(self.waiting) > SOFT_BUFFER:
-            self.dropped += 1
-            return
-        if self.dropped and len(self.waiting) < SOFT_BUFFER // 2 and "id" in message:
-            lost, self.dropped = self.dropped, 0
-            text = f"{lost} log lines were left out: they came faster than they were read"
-            self._queue(
-                {"type": "log", "id": message["id"], "shard": message.get("shard", 0), "level": "WARNING", "text": text, "source": "worker"}
-            )
-        self._queue(message)
-
-    def _queue(self, message: dict[str, Any]) -> None:
-        try:
-            self.waiting += encode(message)
-        except ProtocolError:
-            return  # a message that no frame can hold was too long to be of use
-        if len(self.waiting) > HARD_BUFFER:
-            self.broken = True
-        self.flush()
-
-    def flush(self) -> None:
-        while self.waiting and not self.broken:
-            try:
-                del self.waiting[: self.link.send(self.waiting)]
-            except BlockingIOError:
-                return
-            except OSError:
-                self.broken = True
-
-
-@dataclass
-class _Child:
-    """One shard's process, as its parent sees it."""
-
-    shard: int
-    pid: int = 0
-    report: int = -1
-    output: int = -1
-    started: float = 0.0
-    decoder: Decoder = field(default_factory=Decoder)
-    result: tuple[str, str] | None = None
-    partial: bytes = b""
-    printed: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-    prints: int = 0
-    ended: bool = False
 
 
 class Server:
@@ -103,11 +40,12 @@ class Server:
         self._hello = hello
         self._spawn = spawn
         self._selector = selectors.DefaultSelector()
-        self._connections: list[_Connection] = []
+        self._connections: list[Connection] = []
         self._job: Job | None = None
-        self._owner: _Connection | None = None
-        self._children: list[_Child] = []
+        self._owner: Connection | None = None
+        self._children: list[Child] = []
         self._ending = ""
+        self._next: tuple[Connection, dict[str, Any]] | None = None
         self._stopping = False
         self._started = 0.0
         self._parent_pipe = parent_pipe
@@ -168,7 +106,7 @@ class Server:
 
     def _close(self) -> None:
         for child in self._children:
-            _kill(child.pid)
+            kill(child.pid)
         for child in self._children:
             if not child.ended:
                 with contextlib.suppress(ChildProcessError):
@@ -190,12 +128,12 @@ class Server:
             link.close()
             return
         link.setblocking(False)
-        connection = _Connection(link)
+        connection = Connection(link)
         self._connections.append(connection)
         self._selector.register(link, selectors.EVENT_READ, self._handler(connection))
         connection.send(self._hello)
 
-    def _handler(self, connection: _Connection) -> Callable[[int], None]:
+    def _handler(self, connection: Connection) -> Callable[[int], None]:
         def handle(mask: int) -> None:
             if mask & selectors.EVENT_WRITE:
                 connection.flush()
@@ -204,7 +142,7 @@ class Server:
 
         return handle
 
-    def _read(self, connection: _Connection) -> None:
+    def _read(self, connection: Connection) -> None:
         try:
             data = connection.link.recv(READ)
         except BlockingIOError:
@@ -222,7 +160,7 @@ class Server:
         for message in messages:
             self._message(connection, message)
 
-    def _message(self, connection: _Connection, message: dict[str, Any]) -> None:
+    def _message(self, connection: Connection, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "ping":
             connection.send({"type": "pong", "n": message.get("n")})
@@ -231,10 +169,13 @@ class Server:
         elif kind == "cancel":
             if self._job is not None and self._owner is connection and message.get("id") == self._job.id:
                 self._end("cancelled")
+            elif self._next is not None and self._next[0] is connection and message.get("id") == self._next[1].get("id"):
+                self._next = None
+                connection.send({"type": "done", "id": message.get("id"), "outcome": "cancelled", "detail": "", "seconds": 0.0})
         elif kind == "shutdown":
             self._stopping = True
 
-    def _drop(self, connection: _Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         self._selector.unregister(connection.link)
         connection.link.close()
         self._connections.remove(connection)
@@ -244,8 +185,11 @@ class Server:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _render(self, connection: _Connection, message: dict[str, Any]) -> None:
+    def _render(self, connection: Connection, message: dict[str, Any]) -> None:
         refused = {"type": "refused", "id": message.get("id")}
+        if self._job is not None and self._ending and self._next is None:
+            self._next = (connection, message)  # the job before is being killed: a matter of milliseconds
+            return
         if self._job is not None:
             connection.send({**refused, "detail": f"busy with {self._job.id}"})
             return
@@ -255,7 +199,7 @@ class Server:
             connection.send({**refused, "detail": str(error)})
             return
         self._job, self._owner, self._ending, self._started = job, connection, "", time.monotonic()
-        self._children = [_Child(shard=order.shard) for order in job.orders]
+        self._children = [Child(shard=order.shard) for order in job.orders]
         for child, order in zip(self._children, job.orders, strict=True):
             child.started = time.monotonic()
             try:
@@ -287,22 +231,22 @@ class Server:
         self._ending = self._ending or why
         for child in self._children:
             if not child.ended and child.pid:
-                _kill(child.pid)
+                kill(child.pid)
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._owner is not None:
             self._owner.send(message)
 
-    def _said(self, child: _Child) -> bool:
+    def _said(self, child: Child) -> bool:
         """Pass on what came through the report pipe; False at its end."""
-        data = _take(child.report)
+        data = take(child.report)
         if data is None:
             return True
         try:
             messages = child.decoder.feed(data)
         except ProtocolError as error:
             child.result = ("crashed", f"the child's report is damaged: {error}")
-            _kill(child.pid)
+            kill(child.pid)
             messages, data = [], b""
         for message in messages:
             if message["type"] == "result":
@@ -313,22 +257,15 @@ class Server:
             child.report = self._unlisten(child.report)
         return bool(data)
 
-    def _printed(self, child: _Child) -> bool:
-        """Pass on stdout and stderr as log lines, the first 500; the last ones are kept to explain a crash. False at the end."""
-        data = _take(child.output)
+    def _printed(self, child: Child) -> bool:
+        """Pass on stdout and stderr as log lines, MAX_PRINTED of them. False at the end."""
+        data = take(child.output)
         if data is None:
             return True
-        *lines, child.partial = (child.partial + data).split(b"\n")
-        if not data or len(child.partial) > READ:
-            lines, child.partial = [*lines, child.partial], b""
-        for line in lines:
-            text = line.decode("utf-8", "replace").rstrip()[:4000]
-            if not text:
-                continue
-            child.printed.append(text)
-            child.prints += 1
-            if child.prints <= 500 and self._job is not None and not self._ending:
+        for number, text in enumerate(child.lines(data), child.prints):
+            if number < MAX_PRINTED and self._job is not None and not self._ending:
                 self._tell({"type": "log", "id": self._job.id, "shard": child.shard, "level": "WARNING", "text": text, "source": "printed"})
+            child.prints = number + 1
         if not data:
             child.output = self._unlisten(child.output)
         return bool(data)
@@ -346,14 +283,14 @@ class Server:
             try:
                 if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                     continue
-                _kill(child.pid)  # what it may have started itself; its group's number is still its own
+                kill(child.pid)  # what it may have started itself; its group's number is still its own
                 _, status = os.waitpid(child.pid, 0)
-                how = _how(status)
+                how = how_ended(status)
             except ChildProcessError:
                 how = "it ended unseen"
             for descriptor, reader in ((child.report, self._said), (child.output, self._printed)):
                 if descriptor >= 0:
-                    while reader(child) and _readable(descriptor):
+                    while reader(child) and readable(descriptor):
                         pass
             child.report = self._unlisten(child.report) if child.report >= 0 else -1
             child.output = self._unlisten(child.output) if child.output >= 0 else -1
@@ -364,16 +301,10 @@ class Server:
                     pass
         self._maybe_done()
 
-    def _finish(self, child: _Child, how: str) -> None:
+    def _finish(self, child: Child, how: str) -> None:
         """Tell the end of one shard."""
         child.ended = True
-        if child.result is None:
-            child.result = (self._ending, "") if self._ending else ("crashed", " / ".join([how, *list(child.printed)[-3:]]))
-        outcome, detail = child.result
-        if outcome not in _RANK:
-            child.result = outcome, detail = "crashed", f"unknown outcome {outcome}"
-        if outcome == "failed" and detail.startswith("Kometa left") and child.printed:
-            child.result = outcome, detail = outcome, f"{detail}: {' / '.join(list(child.printed)[-3:])}"
+        outcome, detail = child.conclude(how, self._ending)
         if self._job is not None:
             seconds = round(time.monotonic() - child.started, 3)
             self._tell(
@@ -385,10 +316,13 @@ class Server:
         if self._job is None or not all(child.ended for child in self._children):
             return
         results = [child.result or ("crashed", "") for child in self._children]
-        outcome, detail = max(results, key=lambda result: _RANK.index(result[0]))
+        outcome, detail = max(results, key=lambda result: RANK.index(result[0]))
         seconds = round(time.monotonic() - self._started, 3)
         self._tell({"type": "done", "id": self._job.id, "outcome": outcome, "detail": detail, "seconds": seconds})
         self._job, self._owner, self._children, self._ending = None, None, [], ""
+        following, self._next = self._next, None
+        if following is not None and following[0] in self._connections:
+            self._render(*following)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -407,36 +341,3 @@ def _listen(path: Path) -> socket.socket:
 
 def _on_child(_number: int, _frame: object) -> None:
     """Only there so that SIGCHLD writes to the wake-up descriptor."""
-
-
-def _take(descriptor: int) -> bytes | None:
-    """What can be read now; empty at the end, None where there is nothing yet."""
-    try:
-        return os.read(descriptor, READ)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
-
-
-def _readable(descriptor: int) -> bool:
-    with selectors.DefaultSelector() as once:
-        once.register(descriptor, selectors.EVENT_READ)
-        return bool(once.select(0))
-
-
-def _kill(pid: int) -> None:
-    """End a child and whatever it started. Only for a pid that is not reaped yet."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
-
-
-def _how(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"the child left with status {code}"
-    try:
-        return f"the child was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"the child was ended by signal {-code}"
