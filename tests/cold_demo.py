@@ -16,6 +16,16 @@ from tests.cold import ColdResult, KometaInstall, cold_run
 _POSTER: Final = re.compile(r"^/library/metadata/(\d+)/posters$")
 
 
+def small_world(movies: int = 4) -> World:
+    """Some movies that differ in resolution and year, and a show with a season of two episodes: quick to draw."""
+    world = World.sized(movies)
+    first, *rest = [item.rating_key for item in world.items.values() if item.type == "show"]
+    season, *more = list(world.items[first].children)
+    for key in [*rest, *more, *world.items[season].children[2:]]:
+        world.delete(key)
+    return world
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRun:
     """A cold run, and what the demo's servers saw of it."""
@@ -46,11 +56,11 @@ async def cold_demo(
     args: Sequence[str] = ("-r", "--overlays-only"),
     keep_config: bool = False,
 ) -> DemoRun:
-    """A cold run against a demo of its own. It writes to that Plex, as Kometa does, so every run has a new one, or ``world``.
+    """A cold run against a demo of its own: ``world``, by default a new small one; the run writes to it, as Kometa does.
 
     config.yml's Plex is set to the demo's, in the copy that is run; not with ``keep_config``.
     """
-    world = world or World.sample()
+    world = world or small_world()
     async with DemoPlex(world) as plex, DemoHosts(world) as hosts:
         address = None if keep_config else (plex.url, plex.token)
         result = await cold_run(kometa, config_dir, hosts.map, scratch, plex=address, args=args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from sidecar.demo import World
 from tests.cold import KometaInstall
-from tests.cold_demo import DemoRun, cold_demo
+from tests.cold_demo import DemoRun, cold_demo, small_world
 
 CONFIG = """\
 libraries:
@@ -160,7 +161,7 @@ async def test_searches_are_the_servers(kometa: KometaInstall, config: Path, tmp
     expected = [
         item.rating_key
         for item in run.world.items.values()
-        if item.type == "movie" and (item.year or 0) >= 2020 and any(file.kind.resolution == "4k" for file in item.media)
+        if item.type == "movie" and (item.year or 0) >= 2020 and any(file.profile.video.resolution == "4k" for file in item.media)
     ]
     assert 0 < len(expected) < len(movies(run.world))
     assert sorted(run.uploads) == sorted(expected)
@@ -183,6 +184,60 @@ async def test_taking_overlays_off_restores_the_backup(kometa: KometaInstall, co
     off = await cold_demo(kometa, directory, tmp_path / "off", world=first.world)
     assert off.uploads == backup
     assert not [key for key in movies(off.world) if "Overlay" in off.world.items[key].tags.get("label", ())]
+
+
+TEMPLATED = """\
+templates:
+  band:
+    default: {colour: "#0000FF", height: 200}
+    optional: [line]
+    overlay: {name: backdrop, back_color: <<colour>>, back_height: <<height>>, back_line_color: <<line>>}
+    plex_all: true
+overlays:
+  One:
+    template: {name: band, height: 400}
+"""
+
+
+async def test_templates_take_variables_and_defaults(kometa: KometaInstall, config: Path, tmp_path: Path) -> None:
+    write(config, TEMPLATED)
+    run = await cold_demo(kometa, config, tmp_path / "run")
+    assert told(run) == ""
+    assert sorted(run.uploads) == sorted(movies(run.world))
+    for content in run.uploads.values():
+        image = picture(content).convert("RGB")
+        assert near(image.getpixel((500, 380)), (0, 0, 255))
+        assert not near(image.getpixel((500, 450)), (0, 0, 255))
+
+
+async def test_a_labelled_item_without_overlay_is_restored_by_url(kometa: KometaInstall, config: Path, tmp_path: Path) -> None:
+    write(config, SEARCH)
+    world = small_world()
+    left_out = next(key for key in movies(world) if not any(file.profile.video.resolution == "4k" for file in world.items[key].media))
+    world.change(left_out, labels=("Overlay",))
+    run = await cold_demo(kometa, config, tmp_path / "run", world=world)
+    (restored,) = [request for request in run.plex if request.method == "POST" and request.params.get("url")]
+    assert restored.path == f"/library/metadata/{left_out}/posters"
+    assert "Overlay" not in run.world.items[left_out].tags.get("label", ())
+
+
+async def test_a_picture_that_has_an_overlay_already_is_refused(kometa: KometaInstall, config: Path, tmp_path: Path) -> None:
+    first = await cold_demo(kometa, config, tmp_path / "run")
+    spoilt, *others = movies(first.world)
+    first.world.change(spoilt, labels=())
+    again = await cold_demo(kometa, config, tmp_path / "again", world=first.world)
+    assert spoilt not in again.uploads
+    assert "already has an Overlay" in told(again)
+    assert set(again.uploads) <= set(others)
+
+
+@pytest.mark.parametrize("order", ["operations, metadata, collections, overlays", "overlays"])
+async def test_an_incomplete_run_order_is_completed_even_read_only(kometa: KometaInstall, config: Path, tmp_path: Path, order: str) -> None:
+    file = config / "config.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("operations, metadata, collections, overlays", order), encoding="utf-8")
+    run = await cold_demo(kometa, config, tmp_path / "run", args=("-r", "--overlays-only", "--read-only-config"))
+    written = (run.result.home / "config" / "config.yml").read_text(encoding="utf-8")
+    assert ("metadata" in written, "cache_expiration" in written) == (True, False)
 
 
 BROKEN = {
@@ -225,6 +280,30 @@ async def test_validate(kometa: KometaInstall, config: Path, tmp_path: Path, mis
     assert result in run.result.log
     assert run.result.returncode == 0
     assert not run.plex
+
+
+RETRIES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from modules import util
+waits = []
+util.sleep = waits.append
+
+@util.retry(KeyError)
+def fails(error):
+    raise error
+
+for error in (ConnectionError("gone"), KeyError("no")):
+    try:
+        fails(error)
+    except Exception as raised:
+        print(type(raised).__name__, len(waits), set(waits))
+"""
+
+
+def test_six_tries_ten_seconds_apart(standin: KometaInstall) -> None:
+    done = subprocess.run([standin.python, "-c", RETRIES, standin.home], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["RetryError 5 {10}", "KeyError 5 {10}"]
 
 
 def test_the_stand_in_does_not_pass_for_kometa(standin: KometaInstall) -> None:

@@ -67,13 +67,20 @@ class Library:
                 yield "File", str(path), dict(variables)
 
     def find_asset(self, item) -> Path | None:
-        """A poster of the item's own in an asset directory: ``<folder name>/poster.*`` or ``<folder name>.*``."""
-        location = next(iter(getattr(item, "locations", [])), None)
-        if not location or item.type not in ("movie", "show"):
+        """A poster of the item's own in an asset directory, by the folder of its files on Plex's side.
+
+        ``<folder>/poster.*``, ``<folder>/Season01.*``, ``<folder>/S01E02.*``; without asset folders ``<folder>.*``,
+        ``<folder>_Season01.*``, ``<folder>_S01E02.*``. Asks Plex for the show of a season or episode.
+        """
+        top = item.show() if item.type in ("season", "episode") else item
+        if not getattr(top, "locations", None):
             return None
-        folder = (Path(location) if item.type == "show" else Path(location).parent).name
+        folder = (Path(top.locations[0]).parent if item.type == "movie" else Path(top.locations[0])).name
+        own = {"season": lambda: f"Season{item.seasonNumber or 0:02}", "episode": lambda: item.seasonEpisode.upper()}.get(
+            item.type, lambda: ""
+        )()
         for directory in self.asset_directories:
-            stem = directory / folder / "poster" if self.asset_folders else directory / folder
+            stem = directory / folder / (own or "poster") if self.asset_folders else directory / "_".join(filter(None, (folder, own)))
             for suffix in (".png", ".jpg", ".jpeg", ".webp"):
                 asset = stem.with_name(stem.name + suffix)
                 if asset.exists():

@@ -168,40 +168,43 @@ class Overlay:
         """``poster`` with this overlay on it; ``place`` is that of its queue."""
         place = place or self.place
         if self.kind == "backdrop":
-            return self._on(poster, poster.size, place or Place())
-        if self.kind == "text":
+            self._backdrop(poster, poster.size, place or Place())
+        elif self.kind == "text":
             text = self.text_for(item)
-            return poster if text is None else self._draw_text(poster, text, place)
-        assert self.image is not None
-        if place is None:
-            poster.paste(self.image.resize(poster.size), (0, 0), self.image.resize(poster.size))
-            return poster
-        return self._on(poster, self.image.size, place, lambda canvas, at: canvas.paste(self.image, at, self.image))
+            if text is not None:
+                self._write(poster, text, place)
+        elif place is None:
+            full = self.image.resize(poster.size)
+            poster.paste(full, (0, 0), full)
+        else:
+            poster.paste(self.image, self._backdrop(poster, self.image.size, place), self.image)
+        return poster
 
-    def _draw_text(self, poster, text, place):
+    def _write(self, poster: Image.Image, text: str, place) -> None:
         box = self.get_text_size(text)
-
-        def write(canvas, at):
-            ImageDraw.Draw(canvas).text(
-                at, text, font=self.font, fill=self.font_color, stroke_width=self.stroke_width, stroke_fill=self.stroke_color, anchor="lt"
-            )
-
-        return self._on(poster, (round(box[2]), round(box[3])), place, write)
-
-    def _on(self, poster, size, place, inside=None):
+        at = self._backdrop(poster, (round(box[2]), round(box[3])), place)
         layer = Image.new("RGBA", poster.size, (255, 255, 255, 0))
-        back = self._back(size)
+        ImageDraw.Draw(layer).text(
+            at, text, font=self.font, fill=self.font_color, stroke_width=self.stroke_width, stroke_fill=self.stroke_color, anchor="lt"
+        )
+        poster.paste(layer, (0, 0), layer)
+
+    def _backdrop(self, poster: Image.Image, size, place) -> tuple[int, int]:
+        """Draw the box behind content of ``size``, if there is one; returns where the content goes: in its middle."""
         left, top = self.get_coordinates(poster.size, size, place)
+        wide, high = self._back(size)
         if self.has_back:
             pad = self.back_padding
-            box = (left - pad, top - pad, left + back[0] + pad, top + back[1] + pad)
+            layer = Image.new("RGBA", poster.size, (255, 255, 255, 0))
             ImageDraw.Draw(layer).rounded_rectangle(
-                box, self.back_radius, fill=self.back_color, outline=self.back_line_color, width=self.back_line_width
+                (left - pad, top - pad, left + wide + pad, top + high + pad),
+                self.back_radius,
+                fill=self.back_color,
+                outline=self.back_line_color,
+                width=self.back_line_width,
             )
-        if inside:
-            inside(layer, (left + (back[0] - size[0]) // 2, top + (back[1] - size[1]) // 2))
-        poster.paste(layer, (0, 0), layer)
-        return poster
+            poster.paste(layer, (0, 0), layer)
+        return left + (wide - size[0]) // 2, top + (high - size[1]) // 2
 
     def _back(self, size) -> tuple[int, ...]:
         return tuple(own if own >= 0 else content for own, content in zip(self.back_box, size, strict=True))

@@ -203,18 +203,18 @@ def art(path: Path) -> str:
 
 
 def display_title(item) -> str:
-    """``Heat``, ``Dark Season 1``, ``Dark Season 1 Episode 2: Lies``."""
+    """``Heat``, ``Dark Season 1``, ``Dark S01E02``."""
     if item.type == "season":
-        return f"{item.parentTitle} {item.title}"
+        return f"{item.parentTitle} Season {item.seasonNumber}"
     if item.type == "episode":
-        return f"{item.grandparentTitle} Season {item.parentIndex} Episode {item.index}: {item.title}"
+        return f"{item.grandparentTitle} {item.seasonEpisode.upper()}"
     return item.title
 
 
 def sort_title(item) -> str:
-    """The order in which items are drawn."""
+    """The order in which items are drawn; asks Plex for the show of a season or episode."""
     if item.type == "season":
-        return f"{item.parentTitle} {item.index or 0:04}"
+        return f"{item.show().titleSort} Season {item.seasonNumber}"
     if item.type == "episode":
-        return f"{item.grandparentTitle} {item.parentIndex or 0:04} {item.index or 0:04}"
-    return item.titleSort or item.title
+        return f"{item.show().titleSort} {item.seasonEpisode.upper()}"
+    return item.titleSort

@@ -107,11 +107,8 @@ class Search:
                 if same and choice.key not in found:
                     found.append(choice.key)
         if not found:
-            raise BuilderValidationError(
-                f"Plex Error: {name}: No matches found with regex pattern {get_list(value, split=False)}"
-                if regex
-                else f"Plex Error: {name}: {value} not found"
-            )
+            told = f"No matches found with regex pattern {value}" if regex else f"{value} not found"
+            raise BuilderValidationError(f"Plex Error: {split(name)[0]}: {told}")
         return found
 
 

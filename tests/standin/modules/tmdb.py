@@ -18,7 +18,7 @@ class TMDb:
         self.apikey = params["apikey"]
         self.language = params["language"]
         logger.secret(self.apikey)
-        self.configuration = self._get("configuration", append_to_response="countries,languages")
+        self.configuration = self._get("configuration", append_to_response="countries,jobs,languages,primary_translations,timezones")
 
     def _get(self, path: str, **params):
         response = self.requests.get(f"{API}/{path}", params={"api_key": self.apikey, **params})
