@@ -74,7 +74,7 @@ class ConfigFile:
         if self.data["settings"] is None:
             self.data["settings"] = {}
         settings = self.data["settings"]
-        missing = {key: value for key, value in SETTINGS.items() if key not in settings}
+        missing = {key: value for key, value in SETTINGS.items() if key not in settings and value is not None}
         for key, value in missing.items():
             logger.warning(f"Config Warning: settings sub-attribute {key} not found using {value} as default")
         if missing and not read_only:

@@ -26,11 +26,12 @@ class OverlayFile:
         self.file_num = len(library.overlay_files)
         logger.info("")
         logger.separator(f"Loading Overlay File {self.file_num} {kind}: {path}")
-        self.path = self._locate(kind, path)
-        data = library.config.Requests.file_yaml(self.path).data
+        self.path = path
+        located = self._locate(kind, path)
+        data = library.config.Requests.file_yaml(located).data
         if not data:
             raise Failed("YAML Error: File is empty")
-        logger.debug(f"File Loaded From: {self.path}")
+        logger.debug(f"File Loaded From: {located}")
         self.variables = variables
         self.templates = mapping(data, "templates")
         self.queue_names: dict[str, int] = {}
