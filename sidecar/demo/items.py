@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from sidecar.demo.media import MediaFile
 
+EPOCH = 1_700_000_000
+"""When the libraries were filled, Unix seconds; fixed, so that answers repeat."""
+
 TYPES = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "album": 9, "track": 10, "collection": 18}
 """Plex's search types."""
 

@@ -17,6 +17,22 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[int, int, int]
 
+PALETTES = (
+    (0xF2B880, 0xB4503C, 0x3B1F2B, 0xFFE3B3),
+    (0x7FB7BE, 0x1F4E5F, 0x0B2027, 0xF4D58D),
+    (0xE8A0BF, 0x6B2D5C, 0x220A2B, 0xFFD6E8),
+    (0x9AD1A9, 0x2D6A4F, 0x0B2B21, 0xF1FAEE),
+    (0xF6C667, 0x9C4A1A, 0x2B1408, 0xFFF1C9),
+    (0x8FA6E8, 0x2B3A8C, 0x0C1033, 0xFFC6A8),
+    (0xD9D3C7, 0x6F6A5E, 0x1E1C19, 0xC8553D),
+    (0xFF8C69, 0x7A1E3A, 0x1F0812, 0xFFD97D),
+    (0x76C7C0, 0x345995, 0x101935, 0xFB4D3D),
+    (0xB79CED, 0x4B2E83, 0x160B33, 0x9CF6F6),
+    (0xC9E4CA, 0x55828B, 0x1B2F38, 0xFFB570),
+    (0x5D737E, 0x28343A, 0x0A0F12, 0xE0B354),
+)
+"""Sky, ground, shadow and accent, as RGB."""
+
 FORMATS = {"jpg": ("JPEG", "image/jpeg"), "png": ("PNG", "image/png"), "webp": ("WEBP", "image/webp")}
 
 
@@ -41,16 +57,16 @@ class Drawing:
 
 def draw(drawing: Drawing) -> bytes:
     """The picture's file."""
-    chance = random.Random(drawing.seed)  # noqa: S311 (repeatable art, not a secret)
-    hue = chance.random()
-    light, deep = _shade(hue, 0.45, 0.96), _shade(hue + 0.08 + chance.random() * 0.1, 0.85, 0.22)
-    accent = _shade(hue + 0.5 + chance.random() * 0.12, 0.75, 0.98)
+    chance = random.Random(f"demo/{drawing.seed}")  # noqa: S311 (repeatable art, not a secret; of a text, for near seeds resemble each other)
+    light, middle, deep, accent = (_shift(colour, chance) for colour in chance.choice(PALETTES))
     # Drawn at 500 pixels' width and enlarged: soft shapes cost little, the words are drawn sharp afterwards.
     width = 500 if drawing.height > drawing.width else 960
     height = round(width * drawing.height / drawing.width)
-    picture = _gradient(width, height, light, deep)
+    picture = _gradient(width, height, light, middle)
     motif = chance.choice((_suns, _hills, _towers, _waves, _rays, _orbits))
     motif(picture, chance, accent, deep, light)
+    corners = Image.radial_gradient("L").resize(picture.size).point(lambda value: max(0, value - 96) * 2 // 3)
+    picture.paste((10, 8, 18), (0, 0), corners)
     picture = picture.resize((drawing.width, drawing.height), Image.Resampling.BICUBIC)
     if drawing.words:
         _words(picture, drawing, accent)
@@ -63,8 +79,12 @@ def draw(drawing: Drawing) -> bytes:
     return buffer.getvalue()
 
 
-def _shade(hue: float, saturation: float, value: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
+def _shift(colour: int, chance: random.Random) -> Colour:
+    """A palette's colour, a little off, so that no two pictures are alike."""
+    hue, saturation, value = colorsys.rgb_to_hsv((colour >> 16) / 255, (colour >> 8 & 255) / 255, (colour & 255) / 255)
+    red, green, blue = colorsys.hsv_to_rgb(
+        (hue + chance.uniform(-0.02, 0.02)) % 1, saturation, min(1.0, value * chance.uniform(0.94, 1.06))
+    )
     return round(red * 255), round(green * 255), round(blue * 255)
 
 

@@ -14,13 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 
-from sidecar.demo import content
-from sidecar.demo.items import TAG_FIELDS, Item, Library, Picture, Rating
+from sidecar.demo import build, content
+from sidecar.demo.items import EPOCH, TAG_FIELDS, Item, Library, Picture
 from sidecar.demo.media import PROFILES, MediaFile
 from sidecar.demo.posters import Drawing, draw
-
-EPOCH = 1_700_000_000
-"""When the libraries were filled, Unix seconds; fixed, so that answers repeat."""
 
 DRAWN = 256
 """Drawn pictures kept in memory; the rest are drawn again."""
@@ -48,6 +45,9 @@ class World:
         self.items: dict[int, Item] = {}
         self.tag_ids: dict[tuple[str, str], int] = {}
         self._tag_folded: dict[tuple[str, str], int] = {}
+        self._tag_numbers: set[int] = set()
+        self.version = 0
+        """Counts changes: an answer made at the same version is still true."""
         self._by_guid: dict[str, int] | None = None
         self._listeners: list[Listener] = []
         self._files = 0
@@ -62,10 +62,10 @@ class World:
         world = cls(name)
         movies = world.add_library("movie", "Movies")
         for number, fact in enumerate(content.MOVIES):
-            world._add_movie(movies, 101 + number, fact, number)
-        world._add_shows(201)
+            build.add_movie(world, movies, 101 + number, fact, number)
+        build.add_shows(world, 201)
         if music:
-            world._add_music(401)
+            build.add_music(world, 401)
         world.sync_collections()
         return world
 
@@ -76,9 +76,9 @@ class World:
         library = world.add_library("movie", "Movies")
         chance = random.Random(movies)  # noqa: S311 (repeatable content, not a secret)
         for number in range(movies):
-            fact = content.MOVIES[number] if number < len(content.MOVIES) else _invent(number, chance)
-            world._add_movie(library, 101 + number, fact, number)
-        world._add_shows(201 if movies <= 100 else -(-(101 + movies) // 1000) * 1000 + 1)
+            fact = content.MOVIES[number] if number < len(content.MOVIES) else build.invent(number, chance)
+            build.add_movie(world, library, 101 + number, fact, number)
+        build.add_shows(world, 201 if movies <= 100 else -(-(101 + movies) // 1000) * 1000 + 1)
         world.sync_collections()
         return world
 
@@ -98,6 +98,7 @@ class World:
     def add(self, item: Item) -> Item:
         """Put an item into its library; its tags become filter choices."""
         self.items[item.rating_key] = item
+        self.version += 1
         self._by_guid = None
         if item.parent is not None:
             self.items[item.parent].children.append(item.rating_key)
@@ -114,160 +115,14 @@ class World:
         kind = PROFILES[profile]
         return MediaFile(5000 + self._files, kind, f"{path} {kind.tags}-DEMO.{kind.container}", kind.bitrate * duration // 8)
 
-    def _item(self, rating_key: int, kind: str, section: int, title: str, **fields: object) -> Item:
+    def make(self, rating_key: int, kind: str, section: int, title: str, **fields: object) -> Item:
+        """A new item with its guid, dates and art derived from ``rating_key``; ``fields`` as in ``Item``."""
         guid = f"plex://{kind}/{hashlib.sha256(f'{kind}/{rating_key}'.encode()).hexdigest()[:24]}"
         added = EPOCH + (rating_key * 7919) % 20_000_000
         item = Item(rating_key, kind, section, title, guid, added, added + 3600, seed=rating_key * 31 + len(title))
         for name, value in fields.items():
             setattr(item, name, value)
         return self.add(item)
-
-    def _add_movie(self, library: Library, key: int, fact: content.MovieFact, number: int) -> None:
-        folder = f"{library.location}/{_safe(fact.title)} ({fact.year})"
-        edition = f" {{edition-{_safe(fact.edition)}}}" if fact.edition else ""
-        duration = fact.minutes * 60_000 + number % 60 * 1000
-        scores = fact.scores
-        critics = {"rottentomatoes": 2, "imdb": 0, "themoviedb": 1}[fact.critics]
-        ratings = content.ratings_of(scores)
-        self._item(
-            key,
-            "movie",
-            library.key,
-            fact.title,
-            year=fact.year,
-            summary=f"{fact.title}, a {fact.genres[0].lower()} by {fact.director or 'nobody in particular'}. An invented title for demonstrations.",
-            tagline=fact.tagline,
-            studio=fact.studio,
-            content_rating=fact.content_rating,
-            edition=fact.edition,
-            rating=scores[critics] if scores else None,
-            rating_image=(ratings[1].image if fact.critics == "rottentomatoes" else f"{fact.critics}://image.rating") if scores else "",
-            audience_rating=scores[3 if fact.critics == "rottentomatoes" else critics] if scores else None,
-            audience_rating_image=(ratings[2].image if fact.critics == "rottentomatoes" else f"{fact.critics}://image.rating")
-            if scores
-            else "",
-            user_rating=fact.user_rating,
-            ratings=ratings,
-            duration=duration,
-            originally_available=f"{fact.year}-{number % 12 + 1:02}-{number % 27 + 1:02}",
-            view_count=fact.plays,
-            view_offset=fact.offset,
-            last_viewed_at=EPOCH + 21_000_000 + number * 86_400 if fact.plays else None,
-            tags=_tags(
-                genre=fact.genres,
-                country=(fact.country,),
-                director=(fact.director,) if fact.director else (),
-                writer=(f"{fact.director} Jr.",) if fact.director else (),
-                actor=_cast(number),
-                label=fact.labels,
-                collection=(fact.collection,) if fact.collection else (),
-            ),
-            guids=(f"imdb://tt{9_100_000 + key}", f"tmdb://{9_000_000 + key}", f"tvdb://{8_000_000 + key}"),
-            media=[self.file(profile, f"{folder}/{_safe(fact.title)} ({fact.year}){edition}", duration) for profile in fact.profiles],
-            poster_size=fact.poster,
-            poster_format=fact.poster_format,
-        )
-
-    def _add_shows(self, key: int) -> None:
-        library = self.add_library("show", "Shows")
-        for number, fact in enumerate(content.SHOWS):
-            show_key = key
-            folder = f"{library.location}/{_safe(fact.title)} ({fact.seasons[-1].year})"
-            first = min(season.year for season in fact.seasons)
-            ratings = content.ratings_of(fact.scores)
-            show = self._item(
-                show_key,
-                "show",
-                library.key,
-                fact.title,
-                year=first,
-                summary=f"{fact.title}: an invented show for demonstrations.",
-                studio=fact.studio,
-                content_rating=fact.content_rating,
-                rating=fact.scores[2],
-                rating_image=ratings[1].image,
-                audience_rating=fact.scores[3],
-                audience_rating_image=ratings[2].image,
-                ratings=ratings,
-                duration=fact.minutes * 60_000,
-                originally_available=f"{first}-09-0{number + 1}",
-                index=1,
-                tags=_tags(genre=fact.genres, country=(fact.country,), network=(fact.network,), actor=_cast(number), label=fact.labels),
-                guids=(f"imdb://tt{9_200_000 + show_key}", f"tmdb://{9_100_000 + show_key}", f"tvdb://{8_100_000 + show_key}"),
-                locations=(folder,),
-            )
-            key += 1
-            for season_fact in fact.seasons:
-                season = self._item(
-                    key,
-                    "season",
-                    library.key,
-                    f"Season {season_fact.number}" if season_fact.number else "Specials",
-                    parent=show.rating_key,
-                    index=season_fact.number,
-                    year=season_fact.year,
-                    guids=(f"tmdb://{9_200_000 + key}", f"tvdb://{8_200_000 + key}"),
-                )
-                key += 1
-                for index, title in enumerate(season_fact.episodes, 1):
-                    score = round(fact.scores[0] + (index * 7 % 5 - 2) / 10, 1)
-                    duration = fact.minutes * 60_000 + index * 4000
-                    path = f"{folder}/Season {season_fact.number:02}/{_safe(fact.title)} - S{season_fact.number:02}E{index:02} - {_safe(title)}"
-                    self._item(
-                        key,
-                        "episode",
-                        library.key,
-                        title,
-                        parent=season.rating_key,
-                        index=index,
-                        year=season_fact.year,
-                        summary=f"Episode {index} of season {season_fact.number}.",
-                        content_rating=fact.content_rating,
-                        rating=score,
-                        rating_image="imdb://image.rating",
-                        audience_rating=score,
-                        audience_rating_image="themoviedb://image.rating",
-                        ratings=(Rating("imdb://image.rating", score, "audience"), Rating("themoviedb://image.rating", score, "audience")),
-                        duration=duration,
-                        originally_available=f"{season_fact.year}-{8 + index:02}-{index * 5:02}" if index < 5 else "",
-                        view_count=1 if season_fact.number == 1 and index == 1 else 0,
-                        tags=_tags(director=("Ines Varga",) if index % 2 else ("Tomas Reed",), writer=("Maud Ellery",)),
-                        guids=(f"imdb://tt{9_300_000 + key}", f"tmdb://{9_300_000 + key}", f"tvdb://{8_300_000 + key}"),
-                        media=[self.file(season_fact.profile, path, duration)],
-                        poster_size=(1920, 1080),
-                    )
-                    key += 1
-
-    def _add_music(self, key: int) -> None:
-        library = self.add_library("artist", "Music")
-        for fact in content.ARTISTS:
-            folder = f"{library.location}/{_safe(fact.name)}"
-            artist = self._item(
-                key, "artist", library.key, fact.name, tags=_tags(genre=fact.genres), locations=(folder,), poster_size=(1000, 1000)
-            )
-            key += 1
-            for number, (title, year, label, profile, tracks) in enumerate(fact.albums, 1):
-                album = self._item(
-                    key,
-                    "album",
-                    library.key,
-                    title,
-                    parent=artist.rating_key,
-                    index=number,
-                    year=year,
-                    studio=label,
-                    rating=7.5,
-                    originally_available=f"{year}-05-01",
-                    tags=_tags(genre=fact.genres),
-                    poster_size=(1000, 1000),
-                )
-                key += 1
-                for index, name in enumerate(tracks, 1):
-                    path = f"{folder}/{_safe(title)}/{index:02} - {_safe(name)}"
-                    duration = 200_000 + index * 3000
-                    media = [self.file(profile, path, duration)]
-                    self._item(key, "track", library.key, name, parent=album.rating_key, index=index, duration=duration, media=media)
-                    key += 1
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -325,11 +180,12 @@ class World:
         if found is None:
             found = self.tag_ids[field, name] = 10_001 + len(self.tag_ids)
             self._tag_folded[field, name.casefold()] = found
+            self._tag_numbers.add(found)
         return found
 
     def find_tag(self, field: str, text: str) -> int | None:
         """The id of the tag with this id or this name in any case, or None."""
-        if text.isdecimal() and int(text) in self.tag_ids.values():
+        if text.isdecimal() and int(text) in self._tag_numbers:
             return int(text)
         return self._tag_folded.get((field, text.casefold()))
 
@@ -393,7 +249,7 @@ class World:
         for name, value in fields.items():
             field = name.removesuffix("s")
             if field in TAG_FIELDS and name != field:
-                names = tuple(value)  # type: ignore[arg-type]
+                names = tuple(str(tag) for tag in value) if isinstance(value, Iterable) else ()
                 item.tags = {**item.tags, field: names}
                 for tag in names:
                     self.tag_id(field, tag)
@@ -439,6 +295,7 @@ class World:
         return item
 
     def _touch(self, item: Item, what: str) -> None:
+        self.version += 1
         item.updated_at = max(item.updated_at + 1, int(time.time()))
         library = self.libraries[item.section]
         library.changed += 1
@@ -456,7 +313,7 @@ class World:
                     wanted.setdefault(name, []).append(item.rating_key)
             present = {item.title: item for item in self.of_type(library, "collection")}
             for name, members in wanted.items():
-                collection = present.get(name) or self._item(
+                collection = present.get(name) or self.make(
                     self.tag_id("collection", name) + 1_000_000_000, "collection", library.key, name
                 )
                 collection.children[:] = members
@@ -465,39 +322,6 @@ class World:
                     del self.items[collection.rating_key]
 
 
-def _tags(**fields: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {name: value for name, value in fields.items() if value}
-
-
-def _cast(number: int) -> tuple[str, ...]:
-    people = ("Ada Marsh", "Bo Lindqvist", "Cleo Amari", "Dev Patil", "Elsa Brandt", "Femi Okoro", "Greta Lund", "Hugo Sato")
-    return tuple(people[(number + step * 3) % len(people)] for step in range(3))
-
-
-def _safe(text: str) -> str:
-    return text.replace("/", "-").replace(":", " -")
-
-
 def _uuid(text: str) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-
-
-def _invent(number: int, chance: random.Random) -> content.MovieFact:
-    first = ("Amber", "Broken", "Crimson", "Distant", "Electric", "Forgotten", "Golden", "Hollow", "Iron", "Juniper", "Last", "Midnight")
-    second = ("Harbour", "Signal", "Orchard", "Winter", "Lantern", "Garden", "Station", "Mirror", "Voyage", "Archive", "Summit", "Tide")
-    model = content.MOVIES[chance.randrange(len(content.MOVIES) - 1)]
-    scores = tuple(round(chance.uniform(3.5, 9.5), 1) for _ in range(4))
-    return content.MovieFact(
-        f"{chance.choice(first)} {chance.choice(second)} {number}",
-        chance.randrange(1950, 2026),
-        model.profiles,
-        chance.randrange(75, 170),
-        model.content_rating,
-        model.studio,
-        model.genres,
-        (scores[0], scores[1], scores[2], scores[3]),
-        edition=model.edition if chance.random() < 0.2 else "",
-        country=model.country,
-        director=model.director,
-    )

@@ -54,9 +54,9 @@ def graphql(world: World, call: HostCall) -> Reply:
         return json_reply({"data": {"topTrendingSetsPredefined": {"edges": []}}})
     if data.get("operationName") == "AdvancedTitleSearch":
         items = [*ranked(world, "movie"), *ranked(world, "show")]
-        edges = [{"node": {"title": {"id": external(item, "imdb")}}} for item in items]
-        return json_reply({"data": {"advancedTitleSearch": {"total": len(edges), "pageInfo": {"endCursor": ""}, "edges": edges}}})
-    trouble = {"message": "Resource not found", "extensions": {"code": "RESOURCE_NOT_FOUND"}}
+        found = [{"node": {"title": {"id": external(item, "imdb")}}} for item in items]
+        return json_reply({"data": {"advancedTitleSearch": {"total": len(found), "pageInfo": {"endCursor": ""}, "edges": found}}})
+    trouble: dict[str, object] = {"message": "Resource not found", "extensions": {"code": "RESOURCE_NOT_FOUND"}}
     return json_reply({"data": None, "errors": [trouble]})
 
 

@@ -13,15 +13,19 @@ from sidecar.demo.world import World
 
 GENRES: Mapping[str, int] = MappingProxyType(
     {
-        "Action": 28, "Adventure": 12, "Animation": 16, "Comedy": 35, "Crime": 80, "Documentary": 99, "Drama": 18, "Family": 10751, "Fantasy": 14,
-        "History": 36, "Horror": 27, "Music": 10402, "Mystery": 9648, "Romance": 10749, "Science Fiction": 878, "Thriller": 53, "War": 10752, "Western": 37,
+        "Action": 28, "Adventure": 12, "Animation": 16, "Comedy": 35, "Crime": 80, "Documentary": 99, "Drama": 18, "Family": 10751,
+        "Fantasy": 14,
+        "History": 36, "Horror": 27, "Music": 10402, "Mystery": 9648, "Romance": 10749, "Science Fiction": 878, "Thriller": 53,
+        "War": 10752, "Western": 37,
         "Film-Noir": 10753,
     }
 )  # fmt: skip
 
 _LANGUAGES = (
-    ("en", "English", "English"), ("fr", "French", "Français"), ("de", "German", "Deutsch"), ("es", "Spanish", "Español"), ("it", "Italian", "Italiano"),
-    ("ja", "Japanese", "日本語"), ("ko", "Korean", "한국어"), ("da", "Danish", "Dansk"), ("pt", "Portuguese", "Português"), ("nl", "Dutch", "Nederlands"),
+    ("en", "English", "English"), ("fr", "French", "Français"), ("de", "German", "Deutsch"), ("es", "Spanish", "Español"), ("it",
+    "Italian", "Italiano"),
+    ("ja", "Japanese", "日本語"), ("ko", "Korean", "한국어"), ("da", "Danish", "Dansk"), ("pt", "Portuguese", "Português"), ("nl",
+    "Dutch", "Nederlands"),
     ("sv", "Swedish", "svenska"), ("pl", "Polish", "Polski"), ("zh", "Mandarin", "普通话"), ("ru", "Russian", "Pусский"),
 )  # fmt: skip
 
@@ -304,7 +308,21 @@ def _find(world: World, text: str, source: str) -> dict[str, object]:
 
 def _short(full: dict[str, object], media_type: str) -> dict[str, object]:
     """As listings show an item: genre ids, no companies."""
-    names = ["adult", "backdrop_path", "id", "title", "name", "original_language", "original_title", "original_name", "overview", "poster_path", "popularity", "release_date", "first_air_date"]
+    names = [
+        "adult",
+        "backdrop_path",
+        "id",
+        "title",
+        "name",
+        "original_language",
+        "original_title",
+        "original_name",
+        "overview",
+        "poster_path",
+        "popularity",
+        "release_date",
+        "first_air_date",
+    ]
     out = {name: full[name] for name in (*names, "vote_average", "vote_count", "origin_country", "video") if name in full}
     genres = full["genres"]
     return out | {"media_type": media_type, "genre_ids": [genre["id"] for genre in genres] if isinstance(genres, list) else []}

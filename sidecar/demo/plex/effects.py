@@ -27,7 +27,8 @@ PICTURES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts
 PICTURES |= {"clearlogo": "clearLogos", "squarearts": "squareArts", "squareart": "squareArts", "themes": "themes", "theme": "themes"}
 
 _FIELDS = {
-    "title": "title", "titleSort": "title_sort", "originalTitle": "original_title", "summary": "summary", "tagline": "tagline", "studio": "studio",
+    "title": "title", "titleSort": "title_sort", "originalTitle": "original_title", "summary": "summary", "tagline": "tagline",
+    "studio": "studio",
     "contentRating": "content_rating", "editionTitle": "edition", "year": "year", "originallyAvailableAt": "originally_available",
     "userRating": "user_rating", "rating": "rating", "audienceRating": "audience_rating", "addedAt": "added_at", "index": "index",
 }  # fmt: skip
@@ -160,7 +161,7 @@ class Effects:
         return EMPTY
 
     def edit(self, call: Call, item: Item, *, replace: bool) -> None:
-        """``field.value``, ``field.locked``, ``label[0].tag.tag`` (the whole list for one item, additions for several), ``label[].tag.tag-``."""
+        """``field.value``, ``field.locked``, ``label[0].tag.tag`` (one item: the whole list; several: additions), ``label[].tag.tag-``."""
         fields: dict[str, object] = {}
         tags: dict[str, list[str]] = {}
         locked = set(item.locked)
@@ -248,7 +249,7 @@ def _picture(call: Call) -> bytes:
     if not kind.startswith("multipart/"):
         return call.body
     message = message_from_bytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + call.body, policy=policy.HTTP)
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    for part in message.iter_parts():
         payload = part.get_payload(decode=True)
         if isinstance(payload, bytes) and payload:
             return payload

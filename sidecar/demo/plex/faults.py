@@ -13,9 +13,9 @@ class Fault:
     """One illness.
 
     ``down`` drops the connection unanswered; ``slow`` answers after ``seconds``; ``trickle`` sends a byte every ``seconds``;
-    ``unauthorized`` 401; ``maintenance`` 503 as Plex sends it while it starts or migrates; ``error`` 500; ``truncated`` announces more bytes than it
-    sends; ``bad_gzip`` says gzip and sends none; ``garbage`` is no XML; ``entity_bomb`` is XML that grows without end;
-    ``redirect`` points at another host.
+    ``unauthorized`` 401; ``maintenance`` 503, as Plex sends it while it starts or migrates; ``error`` 500; ``truncated``
+    announces more bytes than it sends; ``bad_gzip`` says gzip and sends none; ``garbage`` is no XML; ``entity_bomb`` is
+    XML that grows without end; ``redirect`` points at another host.
     """
 
     kind: str
@@ -34,7 +34,10 @@ class Fault:
         return True
 
 
-MAINTENANCE = b'<?xml version="1.0" encoding="UTF-8"?>\n<Response code="503" title="Maintenance" status="Plex Media Server is currently running database migrations."/>\n'
+MAINTENANCE = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b'<Response code="503" title="Maintenance" status="Plex Media Server is currently running database migrations."/>\n'
+)
 GARBAGE = b"<MediaContainer size='3'><Video ratingKey='1' title=<<<>>>\x00\xff\xfe no xml at all"
 BOMB = (
     b'<?xml version="1.0"?>\n<!DOCTYPE b [<!ENTITY a0 "ha">'

@@ -179,9 +179,9 @@ def _string(have: list[str], operator: str, wanted: tuple[str, ...]) -> bool:
     return hit != operator.startswith("!")
 
 
-def _numeric(field: Field, name: str, have: list[Value], operator: str, wanted: tuple[str, ...]) -> bool:
+def _numeric(field: Field, name: str, have: Iterable[Value], operator: str, wanted: tuple[str, ...]) -> bool:
     values = [float(value) for value in have if not isinstance(value, str) and value is not None]
-    read = moment if field.kind == "date" else _number
+    read: Callable[[str], float | None] = moment if field.kind == "date" else _number
     texts = [number for number in map(read, wanted) if number is not None]
     if name == "userRating" and not values:
         values = [-1.0]  # Plex stores "not rated" as -1: userRating=-1, userRating!=-1
@@ -191,8 +191,8 @@ def _numeric(field: Field, name: str, have: list[Value], operator: str, wanted: 
         "<": lambda value, text: value <= text,
         ">": lambda value, text: value >= text,
     }
-    test = tests.get(operator, lambda value, text: value == text)
-    hit = any(test(value, text) for value in values for text in texts)
+    test = tests.get(operator, float.__eq__)
+    hit = any(test(value, float(text)) for value in values for text in texts)
     return hit != operator.startswith("!")
 
 

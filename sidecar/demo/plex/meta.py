@@ -9,43 +9,55 @@ from sidecar.demo.items import TYPES, Library
 from sidecar.demo.plex.fields import FIELDS
 from sidecar.demo.plex.xml import element
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "movie": tuple(
-            ["genre", "year", "decade", "contentRating", "collection", "director", "actor", "writer", "producer", "country", "studio", "resolution", "hdr", "dovi", "unwatched", "inProgress", "unmatched", "audioLanguage", "subtitleLanguage", "editionTitle", "label", "duplicate"]
+        "movie": _words(
+            "genre year decade contentRating collection director actor writer producer country studio resolution hdr dovi "
+            "unwatched inProgress unmatched audioLanguage subtitleLanguage editionTitle label duplicate"
         ),
-        "show": tuple(
-            ["genre", "year", "contentRating", "studio", "network", "country", "collection", "director", "actor", "writer", "producer", "unwatchedLeaves", "unmatched", "label"]
+        "show": _words(
+            "genre year contentRating studio network country collection director actor writer producer unwatchedLeaves unmatched label"
         ),
         "season": (),
-        "episode": tuple(
-            ["year", "collection", "resolution", "hdr", "dovi", "unwatched", "inProgress", "audioLanguage", "subtitleLanguage", "unmatched", "duplicate"]
-        ),
-        "artist": tuple(["genre", "country", "collection", "mood", "style", "unmatched"]),
-        "album": tuple(["genre", "year", "decade", "collection", "mood", "style", "studio", "unmatched", "label"]),
-        "track": tuple(["mood"]),
+        "episode": _words("year collection resolution hdr dovi unwatched inProgress audioLanguage subtitleLanguage unmatched duplicate"),
+        "artist": _words("genre country collection mood style unmatched"),
+        "album": _words("genre year decade collection mood style studio unmatched label"),
+        "track": _words("mood"),
         "collection": (),
     }
 )
 
 SORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "movie": tuple(
-            ["titleSort", "year", "originallyAvailableAt", "rating", "audienceRating", "userRating", "contentRating", "duration", "viewOffset", "viewCount", "addedAt", "lastViewedAt", "mediaHeight", "mediaBitrate", "random"]
+        "movie": _words(
+            "titleSort year originallyAvailableAt rating audienceRating userRating contentRating duration viewOffset "
+            "viewCount addedAt lastViewedAt mediaHeight mediaBitrate random"
         ),
-        "show": tuple(
-            ["titleSort", "year", "originallyAvailableAt", "rating", "audienceRating", "userRating", "contentRating", "unviewedLeafCount", "episode.addedAt", "addedAt", "lastViewedAt", "random"]
+        "show": _words(
+            "titleSort year originallyAvailableAt rating audienceRating userRating contentRating unviewedLeafCount "
+            "episode.addedAt addedAt lastViewedAt random"
         ),
-        "season": tuple(["season.index,season.titleSort", "show.titleSort,index", "userRating", "addedAt", "random"]),
-        "episode": tuple(
-            ["titleSort", "show.titleSort,season.index:nullsLast,episode.index:nullsLast,episode.originallyAvailableAt:nullsLast,episode.titleSort,episode.id", "year", "originallyAvailableAt", "rating", "audienceRating", "userRating", "duration", "viewOffset", "viewCount", "addedAt", "lastViewedAt", "mediaHeight", "mediaBitrate", "random"]
+        "season": _words("season.index,season.titleSort show.titleSort,index userRating addedAt random"),
+        "episode": _words(
+            "titleSort "
+            "show.titleSort,season.index:nullsLast,episode.index:nullsLast,"
+            "episode.originallyAvailableAt:nullsLast,episode.titleSort,episode.id "
+            "year originallyAvailableAt rating audienceRating userRating duration viewOffset viewCount addedAt lastViewedAt "
+            "mediaHeight mediaBitrate random"
         ),
-        "artist": tuple(["titleSort", "userRating", "addedAt", "lastViewedAt", "viewCount", "random"]),
-        "album": tuple(
-            ["titleSort", "artist.titleSort,album.titleSort,album.index,album.id,album.originallyAvailableAt", "year", "originallyAvailableAt", "rating", "userRating", "addedAt", "lastViewedAt", "viewCount", "random"]
+        "artist": _words("titleSort userRating addedAt lastViewedAt viewCount random"),
+        "album": _words(
+            "titleSort artist.titleSort,album.titleSort,album.index,album.id,album.originallyAvailableAt year "
+            "originallyAvailableAt rating userRating addedAt lastViewedAt viewCount random"
         ),
-        "track": tuple(
-            ["titleSort", "artist.titleSort,album.titleSort,album.year,track.absoluteIndex,track.index,track.titleSort,track.id", "userRating", "duration", "viewCount", "addedAt", "lastViewedAt", "mediaBitrate", "random"]
+        "track": _words(
+            "titleSort artist.titleSort,album.titleSort,album.year,track.absoluteIndex,track.index,track.titleSort,track.id "
+            "userRating duration viewCount addedAt lastViewedAt mediaBitrate random"
         ),
         "collection": ("titleSort",),
     }
@@ -53,31 +65,38 @@ SORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 SEARCH_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "movie": tuple(
-            ["title", "studio", "userRating", "contentRating", "year", "decade", "originallyAvailableAt", "duration", "unmatched", "duplicate", "genre", "collection", "director", "writer", "producer", "actor", "country", "addedAt", "viewCount", "lastViewedAt", "unwatched", "resolution", "hdr", "dovi", "mediaSize", "mediaBitrate", "subtitleLanguage", "audioLanguage", "inProgress", "trash", "editionTitle", "label"]
+        "movie": _words(
+            "title studio userRating contentRating year decade originallyAvailableAt duration unmatched duplicate genre "
+            "collection director writer producer actor country addedAt viewCount lastViewedAt unwatched resolution hdr dovi "
+            "mediaSize mediaBitrate subtitleLanguage audioLanguage inProgress trash editionTitle label"
         ),
-        "show": tuple(
-            ["title", "studio", "network", "country", "userRating", "contentRating", "year", "viewCount", "lastViewedAt", "genre", "collection", "director", "writer", "producer", "actor", "addedAt", "unmatched", "unwatchedLeaves", "label"]
+        "show": _words(
+            "title studio network country userRating contentRating year viewCount lastViewedAt genre collection director "
+            "writer producer actor addedAt unmatched unwatchedLeaves label"
         ),
         "season": (),
-        "episode": tuple(
-            ["title", "addedAt", "originallyAvailableAt", "year", "userRating", "viewCount", "lastViewedAt", "unwatched", "inProgress", "duplicate", "hdr", "dovi", "resolution", "mediaSize", "mediaBitrate", "subtitleLanguage", "audioLanguage", "trash", "unmatched"]
+        "episode": _words(
+            "title addedAt originallyAvailableAt year userRating viewCount lastViewedAt unwatched inProgress duplicate hdr "
+            "dovi resolution mediaSize mediaBitrate subtitleLanguage audioLanguage trash unmatched"
         ),
-        "artist": tuple(["title", "userRating", "genre", "collection", "country", "mood", "style", "addedAt", "viewCount", "lastViewedAt", "unmatched"]),
-        "album": tuple(
-            ["title", "year", "decade", "userRating", "rating", "studio", "genre", "collection", "mood", "style", "addedAt", "viewCount", "lastViewedAt", "originallyAvailableAt", "unmatched", "label"]
+        "artist": _words("title userRating genre collection country mood style addedAt viewCount lastViewedAt unmatched"),
+        "album": _words(
+            "title year decade userRating rating studio genre collection mood style addedAt viewCount lastViewedAt "
+            "originallyAvailableAt unmatched label"
         ),
-        "track": tuple(["title", "userRating", "viewCount", "lastViewedAt", "mood", "addedAt", "mediaBitrate", "trash"]),
+        "track": _words("title userRating viewCount lastViewedAt mood addedAt mediaBitrate trash"),
         "collection": (),
     }
 )
 
 TITLES = MappingProxyType(
     {
-        "contentRating": "Content Rating", "audioLanguage": "Audio Language", "subtitleLanguage": "Subtitle Language", "hdr": "HDR", "dovi": "Dolby Vision",
+        "contentRating": "Content Rating", "audioLanguage": "Audio Language", "subtitleLanguage": "Subtitle Language",
+        "hdr": "HDR", "dovi": "Dolby Vision",
         "unwatched": "Unplayed", "unwatchedLeaves": "Unplayed Episodes", "inProgress": "In Progress", "titleSort": "Title",
         "originallyAvailableAt": "Release Date", "rating": "Critic Rating", "audienceRating": "Audience Rating", "userRating": "Rating",
-        "viewOffset": "Progress", "viewCount": "Plays", "addedAt": "Date Added", "lastViewedAt": "Date Viewed", "mediaHeight": "Resolution",
+        "viewOffset": "Progress", "viewCount": "Plays", "addedAt": "Date Added", "lastViewedAt": "Date Viewed",
+        "mediaHeight": "Resolution",
         "mediaBitrate": "Bitrate", "mediaSize": "File Size", "random": "Randomly", "editionTitle": "Edition",
     }
 )  # fmt: skip

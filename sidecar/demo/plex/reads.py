@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from sidecar.demo.items import TYPES, Item, Library
 from sidecar.demo.plex import meta, xml
 from sidecar.demo.plex.call import Answer, Call, Refused, text
 from sidecar.demo.plex.fields import FIELDS, NAMES, choices
-from sidecar.demo.plex.query import BadQuery, parse
+from sidecar.demo.plex.query import BadQuery, Query, parse
 from sidecar.demo.plex.search import find, level_of, resolve
 from sidecar.demo.plex.state import VERSION, State
 from sidecar.demo.plex.xml import container, element
 
 Handler = Callable[[Call], Awaitable[Answer]]
+
+LISTINGS = 64
+"""Query results kept."""
 
 _KINDS = {
     "thumb": "posters",
@@ -25,7 +29,10 @@ _KINDS = {
     "clearLogo": "clearLogos",
     "squareArt": "squareArts",
 }
-_ROOT = ["activities", "butler", "channels", "clients", "devices", "diagnostics", "hubs", "library", "livetv", "media", "metadata", "neighborhood", "playQueues", "player", "playlists", "resources", "search", "server", "servers", "statistics", "system", "transcode", "updater", "user"]
+_ROOT = (
+    "activities butler channels clients devices diagnostics hubs library livetv media metadata neighborhood playQueues player playlists "
+    "resources search server servers statistics system transcode updater user"
+)
 
 
 class Reads:
@@ -34,6 +41,8 @@ class Reads:
     def __init__(self, state: State) -> None:
         self.state = state
         self.world = state.world
+        self._listings: dict[tuple[int, int | None, str], list[Item]] = {}
+        self._listings_at = -1
 
     async def answer(self, call: Call) -> Answer:
         """Refused 404 where there is nothing."""
@@ -78,16 +87,20 @@ class Reads:
     def _root(self) -> str:
         attributes = {
             "allowCameraUpload": 0, "allowChannelAccess": 1, "allowMediaDeletion": 1, "allowSharing": 1, "allowSync": 1, "allowTuners": 0,
-            "backgroundProcessing": 1, "certificate": 0, "companionProxy": 1, "countryCode": "usa", "diagnostics": "logs,databases,streaminglogs",
-            "eventStream": 1, "friendlyName": self.state.prefs["FriendlyName"] or self.world.name, "hubSearch": 1, "itemClusters": 1, "livetv": 7,
+            "backgroundProcessing": 1, "certificate": 0, "companionProxy": 1, "countryCode": "usa",
+            "diagnostics": "logs,databases,streaminglogs",
+            "eventStream": 1, "friendlyName": self.state.prefs["FriendlyName"] or self.world.name, "hubSearch": 1,
+            "itemClusters": 1, "livetv": 7,
             "machineIdentifier": self.state.machine_identifier, "mediaProviders": 1, "multiuser": 1, "musicAnalysis": 2, "myPlex": 1,
             "myPlexMappingState": "mapped", "myPlexSigninState": "ok", "myPlexSubscription": 1, "myPlexUsername": "demo@example.invalid",
-            "offlineTranscode": 1, "ownerFeatures": "webhooks,home,pass", "platform": "Linux", "platformVersion": "6.1.0 (demo)", "pluginHost": 0,
+            "offlineTranscode": 1, "ownerFeatures": "webhooks,home,pass", "platform": "Linux", "platformVersion": "6.1.0 (demo)",
+            "pluginHost": 0,
             "pushNotifications": 0, "readOnlyLibraries": 0, "streamingBrainABRVersion": 3, "streamingBrainVersion": 2, "sync": 1,
-            "transcoderActiveVideoSessions": 0, "transcoderAudio": 1, "transcoderLyrics": 1, "transcoderPhoto": 1, "transcoderSubtitles": 1,
+            "transcoderActiveVideoSessions": 0, "transcoderAudio": 1, "transcoderLyrics": 1, "transcoderPhoto": 1,
+            "transcoderSubtitles": 1,
             "transcoderVideo": 1, "updatedAt": 1_700_000_000, "updater": 1, "version": VERSION, "voiceSearch": 1,
         }  # fmt: skip
-        return container(attributes, [element("Directory", {"count": 1, "key": name, "title": name}) for name in _ROOT])
+        return container(attributes, [element("Directory", {"count": 1, "key": name, "title": name}) for name in _ROOT.split()])
 
     def _prefs(self) -> str:
         rows = []
@@ -192,7 +205,7 @@ class Reads:
                 query = parse(f"{call.query}&type={TYPES[only]}")
         except BadQuery as error:
             raise Refused(400, "Bad Request") from error
-        items = find(self.world, library, query)
+        items = self._found(call, library, query)
         level = level_of(query, library)
         attributes = {
             **xml.section_attributes(library),
@@ -206,6 +219,21 @@ class Reads:
         }
         head = [meta.block(library, level)] if query.flag("includeMeta") else []
         return self._list(call, items, attributes, head, guids=query.flag("includeGuids"))
+
+    def _found(self, call: Call, library: Library, query: Query) -> list[Item]:
+        """What a query finds, remembered while the world stays as it is: clients page through a library with equal queries."""
+        asked = "&".join(part for part in call.query.split("&") if not part.startswith("X-Plex-"))
+        if "random" in asked or re.search(r"=-\d+[a-z]", asked):
+            return find(self.world, library, query)
+        key = (library.key, query.type, asked)
+        if self._listings_at != self.world.version:
+            self._listings.clear()
+            self._listings_at = self.world.version
+        if key not in self._listings:
+            if len(self._listings) >= LISTINGS:
+                self._listings.pop(next(iter(self._listings)))
+            self._listings[key] = find(self.world, library, query)
+        return self._listings[key]
 
     def _everything(self, call: Call) -> Answer:
         """/library/all and /library/sections/all: every library that has the type asked for."""

@@ -151,8 +151,10 @@ class DemoPlex:
             answer = calls.error(refused.status, refused.text)
         if fault and fault.kind == "trickle":
             return await self._trickle(request, answer, fault.seconds)
-        if fault:
-            answer = self._spoilt(answer, fault)
+        if fault and fault.kind == "truncated":
+            return await self._cut(request, answer)
+        if fault and fault.kind == "bad_gzip":
+            answer = Answer(answer.body, answer.media_type, answer.status, {"Content-Encoding": "gzip"})
         return self._send(request, answer)
 
     async def _answer(self, call: Call) -> Answer:
@@ -173,11 +175,10 @@ class DemoPlex:
         body = answer.body
         if answer.status == 401:
             headers["X-Plex-Content-Original-Length"] = str(len(body))
-        if "gzip" in request.headers.get("Accept-Encoding", "") and answer.media_type.startswith("text/xml") and len(body) > 150:
-            if "Content-Encoding" not in headers:
-                headers["Content-Encoding"] = "gzip"
-                headers["X-Plex-Content-Original-Length"] = str(len(body))
-                body = gzip.compress(body, 1, mtime=0)
+        wanted = "gzip" in request.headers.get("Accept-Encoding", "") and "Content-Encoding" not in headers
+        if wanted and answer.media_type.startswith("text/xml") and len(body) > 150:
+            headers |= {"Content-Encoding": "gzip", "X-Plex-Content-Original-Length": str(len(body))}
+            body = gzip.compress(body, 1, mtime=0)
         return web.Response(body=body, status=answer.status, headers=headers)
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────────────────
@@ -199,13 +200,15 @@ class DemoPlex:
         }
         return self._send(request, answers[fault.kind]) if fault.kind in answers else None
 
-    @staticmethod
-    def _spoilt(answer: Answer, fault: Fault) -> Answer:
-        if fault.kind == "bad_gzip":
-            return Answer(answer.body, answer.media_type, answer.status, {"Content-Encoding": "gzip"})
-        if fault.kind == "truncated":
-            return Answer(answer.body[: len(answer.body) // 2], answer.media_type, answer.status)
-        return answer
+    async def _cut(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        """Announce the whole answer, send half and hang up."""
+        response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.media_type})
+        response.content_length = len(answer.body)
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
 
     async def _trickle(self, request: web.Request, answer: Answer, seconds: float) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.media_type})
