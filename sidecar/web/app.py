@@ -1,0 +1,144 @@
+"""The daemon's web server: the gallery, live events, a small API, health.
+
+    errors (one shape) -> Host allow-list -> login -> same origin -> handler
+
+The gallery needs none of this: its directory is a static site by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from pydantic import SecretStr
+
+from sidecar.errors import SettingsError
+from sidecar.model import Health
+from sidecar.web.auth import Door, Entry, check_bind, may_change
+from sidecar.web.errors import answer, explain, wants_json
+from sidecar.web.events import Events
+from sidecar.web.files import GalleryFiles
+from sidecar.web.headers import Hosts, add_headers
+from sidecar.web.login import Login
+from sidecar.web.routes import Actions, Api
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body: nothing here takes more than a login form."""
+
+
+def make_app(
+    *,
+    gallery: Path,
+    events: Events,
+    status: Callable[[], Mapping[str, object]],
+    health: Callable[[], Sequence[Health]],
+    runs: Callable[[int, str], Sequence[Mapping[str, object]]],
+    actions: Actions,
+    host: str = "127.0.0.1",
+    token: SecretStr | None = None,
+    base_url: str = "",
+    allowed_hosts: Iterable[str] = (),
+    heartbeat: float = 15.0,
+    max_listeners: int = 100,
+) -> web.Application:
+    """The application, to be run by an ``AppRunner``; stopping it ends ``events``.
+
+    gallery        the directory that ``Gallery`` publishes to
+    status, health called on the loop for each request; must not block
+    runs           (limit, before a run id or "") -> newest first; called in a thread
+    actions        what people may ask for
+    host           the address listened on; SettingsError for one that others reach where there is no ``token``
+    base_url       where people reach it through a proxy, ``https://kometa.example/preview``: its name is an allowed Host, its
+                   path is served as well as /, and cookies are Secure where it is https
+    allowed_hosts  more names that Host may carry, e.g. this machine's
+    heartbeat      seconds between signs of life on an idle event stream
+    """
+    check_bind(host, token)
+    outside = urlsplit(base_url)
+    prefix = outside.path.rstrip("/")
+    if not _PREFIX.fullmatch(prefix):
+        raise SettingsError(f"web.base_url: the path {prefix} has characters other than letters, digits and . _ ~ -")
+    door = Door(token)
+    hosts = Hosts([*allowed_hosts, outside.hostname or ""])
+    origins = frozenset({f"{outside.scheme}://{outside.netloc}".lower()} if base_url else ())
+    files = GalleryFiles(gallery)
+    api = Api(
+        files=files,
+        events=events,
+        status=status,
+        health=health,
+        runs=runs,
+        actions=actions,
+        door=door,
+        heartbeat=heartbeat,
+        max_listeners=max_listeners,
+    )
+    login = Login(door, prefix=prefix, secure=outside.scheme == "https")
+
+    def inner(request: web.Request) -> str:
+        """The request's path below the prefix, without the first slash."""
+        path = request.path
+        return path[len(prefix) + 1 :] if prefix and path.startswith(f"{prefix}/") else path[1:]
+
+    @web.middleware
+    async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return explain(error, inner(request))
+        except Exception:
+            # The outermost handler: whatever a handler missed becomes one logged line and one answer.
+            log.exception("request %s %s failed", request.method, request.path)
+            return answer(500, "failed", "The daemon could not answer this; its log says why.", inner(request))
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = inner(request)
+        if path != "healthz" and not hosts.allows(request.headers.get(hdrs.HOST, "")):
+            return answer(421, "wrong_host", "This name is not known here. Put it into web.base_url, or use the address.", path)
+        remote = request.remote or ""
+        entry = door.entry(request)
+        if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, entry, origins):
+            return answer(403, "cross_site", "This was asked by another site.", path)
+        if entry is Entry.REFUSED and not login.public(path):
+            if hdrs.AUTHORIZATION in request.headers and (wait := door.wait(remote)) > 0:
+                return answer(429, "too_many_tries", "Too many wrong tokens; wait.", path, {hdrs.RETRY_AFTER: str(int(wait) + 1)})
+            if request.method == hdrs.METH_GET and not wants_json(path) and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+                raise web.HTTPSeeOther(login.address(path))
+            return answer(401, "login_needed", "A token is needed.", path, {hdrs.WWW_AUTHENTICATE: "Bearer"})
+        return await handler(request)
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        if path in ("", "index.html") and not files.published:
+            return answer(503, "starting", "Nothing is published yet; try again in a moment.", path, {hdrs.RETRY_AFTER: "2"})
+        return await files.serve(path, private=not door.open)
+
+    async def slash(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(prefix.rpartition("/")[2] + "/")
+
+    async def stop(_: web.Application) -> None:
+        events.close()
+
+    app = web.Application(middlewares=[errors, guard], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(stop)
+    for base in dict.fromkeys((prefix, "")):
+        api.add_to(app.router, base)
+        login.add_to(app.router, base)
+        if base:
+            app.router.add_get(base, slash)
+        app.router.add_get(base + "/{path:.*}", page)
+    return app

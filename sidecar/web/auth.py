@@ -1,0 +1,136 @@
+"""Who may come in: everyone on this machine, elsewhere who has the token.
+
+Programs send ``Authorization: Bearer TOKEN``. People enter it once on the login page and carry a signed cookie, which holds no
+secret and ends with the token: its key is derived from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from aiohttp import hdrs, web
+from pydantic import SecretStr
+
+from sidecar.errors import SettingsError
+from sidecar.model import Problem, Severity
+from sidecar.web.limits import Limit
+
+COOKIE: Final = "kometa_sidecar"
+
+LIFETIME: Final = 30 * 24 * 3600
+"""Seconds that a login lasts."""
+
+
+class Entry(Enum):
+    """How a request came in."""
+
+    OPEN = "open"
+    BEARER = "bearer"
+    COOKIE = "cookie"
+    REFUSED = "refused"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening on ``host`` reaches this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_bind(host: str, token: SecretStr | None) -> None:
+    """SettingsError where others could reach ``host`` and no token keeps them out."""
+    if not is_loopback(host) and not (token and token.get_secret_value()):
+        problem = Problem(
+            severity=Severity.ERROR,
+            what=f"The gallery would listen on {host}, open to everyone who can reach this machine, and there is no token",
+            mend="Set web.token (or KOMETA_SIDECAR_WEB_TOKEN_FILE), or listen on 127.0.0.1",
+            source="settings",
+        )
+        raise SettingsError([problem])
+
+
+class Door:
+    """Checks tokens and cookies. Every compare takes the same time, right or wrong."""
+
+    def __init__(
+        self,
+        token: SecretStr | None,
+        *,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``wall`` dates cookies, ``clock`` spaces tries."""
+        secret = token.get_secret_value().encode("utf-8", "surrogatepass") if token else b""
+        self._token = hashlib.sha256(secret).digest() if secret else None
+        self._key = hashlib.sha256(b"kometa-sidecar cookie\0" + secret).digest()
+        self._wall = wall
+        self._each = Limit(burst=5, seconds=12, clock=clock)
+        self._all = Limit(burst=30, seconds=2, clock=clock)
+
+    @property
+    def open(self) -> bool:
+        """Whether no token is asked for."""
+        return self._token is None
+
+    def entry(self, request: web.Request) -> Entry:
+        """How ``request`` may come in. A wrong bearer token counts as a try; see ``wait``."""
+        if self.open:
+            return Entry.OPEN
+        scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() == "bearer":
+            return Entry.BEARER if self.try_token(given.strip(), request.remote or "") else Entry.REFUSED
+        return Entry.COOKIE if self._signed(request.cookies.get(COOKIE, "")) else Entry.REFUSED
+
+    def wait(self, remote: str) -> float:
+        """Seconds that ``remote`` must wait before the next try; 0 for none."""
+        return max(self._each.wait(remote), self._all.wait())
+
+    def try_token(self, given: str, remote: str) -> bool:
+        """Whether ``given`` is the token. While ``remote`` has to wait, nothing is."""
+        if self._token is None:
+            return True
+        if self.wait(remote) > 0:
+            return False
+        right = hmac.compare_digest(hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest(), self._token)
+        if not right:
+            self._each.take(remote)
+            self._all.take()
+        return right
+
+    def cookie(self) -> str:
+        """A fresh cookie's value."""
+        until = str(int(self._wall()) + LIFETIME)
+        return f"{until}.{self._sign(until)}"
+
+    def _signed(self, value: str) -> bool:
+        until, _, signature = value.partition(".")
+        if not hmac.compare_digest(signature.encode("utf-8", "surrogatepass"), self._sign(until).encode()):
+            return False
+        return until.isascii() and until.isdecimal() and int(until) > self._wall()
+
+    def _sign(self, until: str) -> str:
+        return hmac.new(self._key, until.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def may_change(request: web.Request, entry: Entry, origins: frozenset[str]) -> bool:
+    """Whether a request that changes something was meant by who sends it (no cross-site request forgery).
+
+    Browsers say where it comes from: Sec-Fetch-Site towards secure origins, Origin always for POST. A program says neither;
+    that is believed unless a cookie let it in. ``origins`` are allowed besides the Host's own, e.g. a proxy's.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None:
+        return origin.lower() in origins or origin.lower().partition("://")[2] == request.headers.get(hdrs.HOST, "").lower() != ""
+    return entry is not Entry.COOKIE

@@ -1,0 +1,84 @@
+"""The login page, for people; it exists where there is a token."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from sidecar.web.auth import COOKIE, LIFETIME, Door
+from sidecar.web.errors import environment, root_of
+from sidecar.web.headers import CHECK
+
+STATIC: Final = Path(__file__).parent / "static"
+
+_NEXT: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._/-]*")
+"""Where one may be sent after the login: below this server's root, with nothing that a browser could take for a host."""
+
+_ASSETS: Final = {"page.css": "text/css", "login.js": "text/javascript"}
+
+
+class Login:
+    """GET and POST of ``login``, POST of ``logout``, and what the page needs."""
+
+    def __init__(self, door: Door, *, prefix: str, secure: bool) -> None:
+        self._door = door
+        self._path = f"{prefix}/"
+        self._secure = secure
+        self._public = frozenset({"login", "healthz", "readyz", *(f"login/{name}" for name in _ASSETS)})
+        self._assets = {name: (STATIC / name).read_text() for name in _ASSETS}
+
+    def public(self, path: str) -> bool:
+        """Whether ``path`` is open to everyone."""
+        return path in self._public
+
+    def address(self, path: str) -> str:
+        """The way from ``path`` to the login page and back."""
+        return f"{root_of(path)}login?next={quote(path)}"
+
+    def add_to(self, router: web.UrlDispatcher, base: str) -> None:
+        router.add_get(f"{base}/login", self.page)
+        router.add_post(f"{base}/login", self.enter)
+        router.add_post(f"{base}/logout", self.leave)
+        router.add_get(f"{base}/login/{{name}}", self.asset)
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        after = _safe(request.query.get("next", ""))
+        if self._door.open:
+            raise web.HTTPSeeOther(f"./{after}")
+        return self._form(200, after)
+
+    async def enter(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        given, after = form.get("token", ""), _safe(str(form.get("next", "")))
+        remote = request.remote or ""
+        if (wait := self._door.wait(remote)) > 0:
+            return self._form(429, after, f"Too many tries. Wait {int(wait) + 1} seconds.", {hdrs.RETRY_AFTER: str(int(wait) + 1)})
+        if not isinstance(given, str) or not self._door.try_token(given.strip(), remote):
+            return self._form(403, after, "That is not the token.")
+        response = web.HTTPSeeOther(f"./{after}")
+        secure = self._secure or request.secure
+        response.set_cookie(COOKIE, self._door.cookie(), max_age=LIFETIME, path=self._path, httponly=True, samesite="Strict", secure=secure)
+        raise response
+
+    async def leave(self, _: web.Request) -> web.StreamResponse:
+        response = web.HTTPSeeOther("./login")
+        response.del_cookie(COOKIE, path=self._path)
+        raise response
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in self._assets:
+            raise web.HTTPNotFound
+        return web.Response(text=self._assets[name], content_type=_ASSETS[name], headers={hdrs.CACHE_CONTROL: CHECK})
+
+    def _form(self, status: int, after: str, trouble: str = "", headers: dict[str, str] | None = None) -> web.Response:
+        html = environment().get_template("login.html").render(next=after, trouble=trouble)
+        return web.Response(status=status, text=html, content_type="text/html", headers=headers)
+
+
+def _safe(path: str) -> str:
+    return path if _NEXT.fullmatch(path) and "//" not in path and ".." not in path else ""
