@@ -94,12 +94,14 @@ def _single() -> list[dict[str, Any]]:
         case("scale both", {**IMAGE_HERE, "scale_width": "150%", "scale_height": 40}),
         case("scale addon", {**TEXT_HERE, "file": "badge.png", "scale_width": 50, "addon_offset": 10}),
         case("off the canvas", {**TEXT, **far, **BACK}),
+        case("small base", IMAGE_HERE, art="small.jpg"),
+        case("large base", IMAGE_HERE, art="large.jpg", level="episode"),
         case("palette png base", IMAGE_HERE, art="palette.png"),
         case("base with alpha and icc", IMAGE_HERE, art="alpha.png"),
         case("value missing", {**TEXT_HERE, "name": "text(<<audience_rating>>)"}, IMAGE_HERE, level="show"),
         case("nothing but a missing value", {**TEXT_HERE, "name": "text(<<audience_rating>>)"}, level="show"),
         case("unknown variable", {**TEXT_HERE, "name": "text(<<nonsense>> <<title>>)"}),
-        *(case(f"as {kind}", TEXT_HERE, filetype=kind, quality=73) for kind in ("jpg", "png", "webp_lossy", "webp_lossless")),
+        *(case(f"as {kind}", TEXT_HERE, filetype=kind, quality=73, saved=True) for kind in ("jpg", "png", "webp_lossy", "webp_lossless")),
     ]
 
 

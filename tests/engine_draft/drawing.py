@@ -29,8 +29,8 @@ def gradient(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
 def pictures(folder: Path) -> None:
     """The files that cases.py names."""
     folder.mkdir(parents=True, exist_ok=True)
-    gradient((600, 900)).save(folder / "tall.jpg", quality=90)
-    gradient((800, 450)).save(folder / "wide.jpg", quality=90)
+    for name, size in (("tall.jpg", (1000, 1500)), ("wide.jpg", (1920, 1080)), ("small.jpg", (600, 901)), ("large.jpg", (2500, 1406))):
+        gradient(size).save(folder / name, quality=90)
     gradient((300, 450)).quantize(32).save(folder / "palette.png")
     alpha = gradient((300, 450)).convert("RGBA")
     alpha.putalpha(Image.linear_gradient("L").resize(alpha.size))
