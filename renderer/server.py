@@ -223,8 +223,6 @@ class Server:
             for descriptor in (child.report, child.output):
                 if descriptor >= 0:
                     os.close(descriptor)
-        if self._parent_pipe is not None:
-            os.close(self._parent_pipe)
 
     def _end(self, why: str) -> None:
         """Kill what still runs of the job."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ SILENCE = 20.0
 GRACE = 5.0
 """Seconds beyond the job's deadline that the worker has for ending it itself."""
 MAX_PROBLEMS = 200
+ORDINARY = re.compile(r"No matches found with regex pattern|No Items found")
+"""Kometa's ERROR lines that are no fault of anybody's: a default overlay file asks for kinds of media that a library, or the few
+items of a preview, need not have."""
 
 
 @dataclass
@@ -267,7 +271,7 @@ def _remember(running: _Running, event: EngineEvent) -> None:
     if not isinstance(event, LogLine) or event.level not in ("ERROR", "CRITICAL") or len(running.problems) >= MAX_PROBLEMS:
         return
     text = event.text.strip()
-    if text:
+    if text and not ORDINARY.search(text):
         running.problems.setdefault((event.level, text), Problem(severity=Severity.ERROR, what=text, source="kometa"))
 
 
