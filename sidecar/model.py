@@ -163,6 +163,8 @@ class PreviewConfig:
     """Connectors kept because overlays can need them; the egress allow-list follows from these."""
     hosts: frozenset[str]
     """Hosts (lower case, no port) that Kometa may read for these connectors and for URLs that the overlay files name."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Overlay files as Kometa gets them (paths rewritten, secrets replaced): path below the home -> text."""
     problems: tuple[Problem, ...] = ()
 
 
