@@ -49,6 +49,8 @@ class Origin:
 
 def parse_origin(text: str) -> Origin | Refusal:
     """The origin that a bridge names. Refused where it is anything but scheme, host and port."""
+    if not re.fullmatch(r"[!-~]{1,300}", text):  # urlsplit silently drops tabs and line ends
+        return Refusal("the origin is no web address")
     try:
         parts = urlsplit(text)
         port = parts.port

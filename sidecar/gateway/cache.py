@@ -101,8 +101,11 @@ class DiskCache:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _write(place, entry.body)
             _write(self._index / f"{key}.json", json.dumps(asdict(line)).encode())
+            before = self._lines.get(key)
             self._lines[key] = line
             self._used[key] = line.stored
+            if before:
+                self._drop(before.sha256)
             self._evict()
 
     @property
@@ -128,8 +131,13 @@ class DiskCache:
         self._used.pop(key)
         with contextlib.suppress(OSError):  # a file that cannot go now goes at the next open
             (self._index / f"{key}.json").unlink(missing_ok=True)
-            if all(other.sha256 != line.sha256 for other in self._lines.values()):
-                self._place(line.sha256).unlink(missing_ok=True)
+        self._drop(line.sha256)
+
+    def _drop(self, digest: str) -> None:
+        """Removes a body that no answer has any more."""
+        if all(line.sha256 != digest for line in self._lines.values()):
+            with contextlib.suppress(OSError):
+                self._place(digest).unlink(missing_ok=True)
 
 
 def _read_line(path: Path) -> _Line | None:

@@ -212,27 +212,25 @@ class Egress:
 
     async def _ask(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         host = ask.origin.host
-        pace = self._paces.setdefault(host, _Pace(1 / RATES.get(host, 10.0), asyncio.Semaphore(PER_HOST)))
-        if host in self._mapped:
-            pace.gap = 0.0
-        entry = _failure(502, "not asked")
-        for attempt in range(ATTEMPTS):
+        gap = 0.0 if host in self._mapped else 1 / RATES.get(host, 10.0)  # mapped hosts are our own
+        pace = self._paces.setdefault(host, _Pace(gap, asyncio.Semaphore(PER_HOST)))
+        attempt = 0
+        while True:
             async with pace.at_once:
                 await pace.turn()
                 entry, why, again = await self._once(ask, grant)
-            if entry.status == 429 or entry.status >= 500:
-                wait = _patience(entry, self._backoff * 2**attempt)
-                if again and wait <= MAX_WAIT and attempt + 1 < ATTEMPTS:
-                    await asyncio.sleep(wait)
-                    continue
-                note(_problem(why or f"{host} answered {entry.status}", "what Kometa draws from it may be missing; try again later"))
-            elif entry.status in (401, 403):
-                note(
-                    _problem(
-                        why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml"
-                    )
-                )
-            break
+            attempt += 1
+            tired = entry.status == 429 or entry.status >= 500
+            wait = _patience(entry, self._backoff * 2 ** (attempt - 1))
+            if not tired or not again or wait > MAX_WAIT or attempt == ATTEMPTS:
+                break
+            await asyncio.sleep(wait)
+        if tired:
+            note(_problem(why or f"{host} answered {entry.status}", "what Kometa draws from it may be missing; try again later"))
+        elif entry.status in (401, 403):
+            note(
+                _problem(why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml")
+            )
         return entry
 
     async def _once(self, ask: Ask, grant: Grant) -> tuple[Entry, str, bool]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import ClientResponse, web
 
@@ -210,23 +210,24 @@ class Handler:
         return web.Response(status=200)
 
     async def _fetched(self, caller: Caller, url: str, kind: str) -> Upload | None:
-        """What Plex would have fetched for ``?url=``: its own picture, or one of another host. None, and a note, where that fails."""
+        """What Plex would have fetched for ``?url=``: its own picture, or one of another host. None, and a note, where that fails.
+
+        Plex's own are known by no host, by the name Kometa knows Plex by, or by the grant's token (which only this run's
+        Kometa can have put there: over the loopback port Plex has another name).
+        """
         try:
-            data = await self._fetch_from_plex(caller, url) if self._is_plex(caller, url) else await self._fetch_elsewhere(caller, url)
+            parts = _split(url)
+            ours = not parts.netloc or (parts.hostname or "").endswith(PLEX_SUFFIX) or caller.lease.grant.token in url
+            data = await (self._fetch_from_plex(caller, parts) if ours else self._fetch_elsewhere(caller, parts))
             return identify(data, kind)
         except (NotAPicture, PlexError, _NotFetched) as error:
             caller.lease.note(_problem(f"a {kind} that Kometa set by address could not be fetched: {error}", Severity.WARNING))
             return None
 
-    def _is_plex(self, caller: Caller, url: str) -> bool:
-        """Whether a picture's address is Plex's own, as Kometa knows Plex. (Only this run's Kometa can know the grant's token.)"""
-        return url.startswith("/") or (urlsplit(url).hostname or "").endswith(PLEX_SUFFIX) or caller.lease.grant.token in url
-
     def _shown(self, caller: Caller, url: str) -> str:
         return _TOKEN.sub(r"\1[token]", url).replace(caller.lease.grant.token, "[token]")
 
-    async def _fetch_from_plex(self, caller: Caller, url: str) -> bytes:
-        parts = urlsplit(url)
+    async def _fetch_from_plex(self, caller: Caller, parts: SplitResult) -> bytes:
         canonical = canonicalise("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
         client, scope = self._servers.get(caller.server), caller.lease.grant.scopes[caller.server]
         verdict = canonical if isinstance(canonical, Refusal) else judge(canonical, scope)
@@ -235,8 +236,7 @@ class Handler:
         self._counters["forwarded"] += 1
         return await client.read(verdict.send, {})
 
-    async def _fetch_elsewhere(self, caller: Caller, url: str) -> bytes:
-        parts = urlsplit(url)
+    async def _fetch_elsewhere(self, caller: Caller, parts: SplitResult) -> bytes:
         origin = parse_origin(f"{parts.scheme}://{parts.netloc}")
         if isinstance(origin, Refusal):
             raise _NotFetched(origin.reason)
@@ -317,6 +317,13 @@ class _NotFetched(Exception):
     """A picture named by address that is not to be had; the message is for people."""
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise _NotFetched("it is no web address") from error
+
+
 def _plex_tokens(request: web.BaseRequest) -> list[str]:
     """Every Plex token that a request carries, in header and query, in any case."""
     tokens = request.headers.getall(TOKEN_KEY, [])
@@ -349,21 +356,17 @@ async def _body(request: web.BaseRequest, limit: int) -> bytes:
 
 async def _stream(request: web.BaseRequest, upstream: ClientResponse, response: web.StreamResponse) -> None:
     """Passes a body on as it comes. A body that breaks off upstream breaks off here too: never a short file that looks whole."""
+    transport = request.transport
     try:
         await response.prepare(request)
-    except ConnectionResetError:
-        return
-    try:
         async for chunk in upstream.content.iter_any():
-            try:
-                await response.write(chunk)
-            except ConnectionResetError:
-                return
-    except BaseException:
-        if request.transport:
-            request.transport.abort()
-        raise
-    await response.write_eof()
+            await response.write(chunk)
+        await response.write_eof()
+    except BaseException as error:
+        if transport:  # pragma: no branch  (None only where the renderer left in the very moment before)
+            transport.abort()
+        if not isinstance(error, ConnectionResetError):  # that is one of the two ends gone: nobody is there to tell
+            raise
 
 
 def _text(status: int, reason: str) -> web.Response:

@@ -25,7 +25,6 @@ CONNECT_TIMEOUT: Final = 5.0
 """Seconds. A server that does not take a connection by then is away; Kometa is told at once, not after its own minute."""
 AWAY_FOR: Final = 3.0
 """Seconds for which a server that was away is not asked again: a run asks hundreds of times."""
-ATTEMPTS: Final = 2
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9,;=.*-]{1,60}")
 _FORWARDED: Final[Mapping[str, re.Pattern[str]]] = {
@@ -120,25 +119,20 @@ class PlexClient:
     async def _open(self, request: Canonical, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         if time.monotonic() < self._away_until:
             raise PlexAway(self._away)
-        for attempt in range(ATTEMPTS):
-            self.sent += 1
-            try:
-                response = await self._opened().get(self.url(request), headers=headers, allow_redirects=False)
-            except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
-                # Before the first byte, so asking again is safe: mostly a keep-alive connection that Plex had just closed.
-                if attempt + 1 == ATTEMPTS:
-                    raise self._gone("closed the connection") from error
-            except aiohttp.ClientSSLError as error:
-                raise self._gone("could not be entered by TLS; see verify_ssl") from error
-            except TimeoutError as error:
-                raise self._gone("did not answer in time") from error
-            except aiohttp.ClientConnectionError as error:
-                raise self._gone("is not reachable") from error
-            except (aiohttp.ClientError, ValueError) as error:
-                raise Broken(f"Plex ({self.server.name}) answered what is not HTTP") from error
-            else:
-                return response
-        raise AssertionError("unreachable")
+        self.sent += 1
+        try:
+            # aiohttp asks once more by itself where a connection was closed before the first byte (safe: only GETs are sent).
+            return await self._opened().get(self.url(request), headers=headers, allow_redirects=False)
+        except aiohttp.ServerDisconnectedError as error:
+            raise self._gone("closed the connection") from error
+        except aiohttp.ClientSSLError as error:
+            raise self._gone("could not be entered by TLS; see verify_ssl") from error
+        except TimeoutError as error:
+            raise self._gone("did not answer in time") from error
+        except aiohttp.ClientConnectionError as error:
+            raise self._gone("is not reachable") from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise Broken(f"Plex ({self.server.name}) answered what is not HTTP") from error
 
     def _gone(self, how: str) -> PlexAway:
         self._away = f"Plex ({self.server.name}) {how}"

@@ -1,0 +1,153 @@
+"""XML cut to what a grant may see."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.gateway.policy import View
+from sidecar.gateway.scope import EMPTY, PAGE, Garbled, Page, cut, cut_listing, parse
+from sidecar.model import Scope
+
+SCOPE = Scope(targets=frozenset({1, 3, 31}), visible=frozenset({1, 2, 3, 30, 31}), sections=frozenset({1}))
+
+
+def container(inner: str, **attributes: str) -> bytes:
+    said = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<MediaContainer{said}>{inner}</MediaContainer>'.encode()
+
+
+def keys(data: bytes) -> list[str]:
+    return [child.get("ratingKey", "") for child in parse(data) if child.get("ratingKey")]
+
+
+def source(items: list[tuple[int, str]], asked: list[tuple[int, int]], *, paged: bool = True, head: str = ""):  # type: ignore[no-untyped-def]
+    async def give(start: int, size: int) -> bytes:
+        asked.append((start, size))
+        shown = items[start : start + size] if paged else items
+        inner = head + "".join(f'<Video ratingKey="{key}" type="{kind}" title="&lt;&#228;&gt;"/>' for key, kind in shown)
+        extra = {"totalSize": str(len(items)), "offset": str(start)} if paged else {}
+        return container(inner, size=str(len(shown)), **extra)
+
+    return give
+
+
+async def test_pages_are_those_of_what_is_left() -> None:
+    asked: list[tuple[int, int]] = []
+    items = [(key, "movie") for key in range(1, 2 * PAGE + 10)]
+    got = await cut_listing(source(items, asked), SCOPE, Page(1, 2))
+    assert keys(got) == ["2", "3"]
+    root = parse(got)
+    assert (root.get("size"), root.get("totalSize"), root.get("offset")) == ("2", "5", "1")
+    assert asked == [(0, PAGE), (PAGE, PAGE), (2 * PAGE, PAGE)]
+    assert root[0].get("title") == "<ä>"
+
+
+@given(st.lists(st.integers(1, 40), unique=True, max_size=30), st.integers(0, 35), st.one_of(st.none(), st.integers(1, 12)))
+async def test_paging_through_gives_each_visible_item_once_in_order(order: list[int], start: int, size: int | None) -> None:
+    wanted = [str(key) for key in order if key in SCOPE.visible]
+    items = [(key, "movie") for key in order]
+    got = await cut_listing(source(items, []), SCOPE, Page(start, size))
+    assert keys(got) == wanted[start : None if size is None else start + size]
+    assert parse(got).get("totalSize") == str(len(wanted))
+
+
+async def test_levels() -> None:
+    """Shows, movies and artists that targets need are listed; seasons and episodes only where they are targets."""
+    items = [(1, "show"), (2, "show"), (4, "show"), (30, "season"), (31, "season"), (32, "season"), (77, "collection")]
+    assert keys(await cut_listing(source(items, []), SCOPE, Page())) == ["1", "2", "31", "77"]
+    assert keys(await cut_listing(source(items, []), SCOPE, Page(), subtree=True)) == ["1", "2", "30", "31", "77"]
+
+
+async def test_a_server_that_does_not_page_is_asked_once() -> None:
+    asked: list[tuple[int, int]] = []
+    items = [(key, "movie") for key in range(1, 2 * PAGE)]
+    got = await cut_listing(source(items, asked, paged=False), SCOPE, Page())
+    assert keys(got) == ["1", "2", "3", "30", "31"]
+    assert len(asked) == 1
+
+
+async def test_asking_what_can_be_filtered_reads_no_items() -> None:
+    asked: list[tuple[int, int]] = []
+    got = await cut_listing(source([(1, "movie")] * 9, asked, head="<Meta><Type key='x'/></Meta>"), SCOPE, Page(0, 0))
+    root = parse(got)
+    assert root.find("Meta/Type") is not None
+    assert root.get("size") == "0"
+    assert root.get("totalSize") is None
+    assert asked == [(0, 0)]
+
+
+async def test_asking_for_the_count_counts_what_is_left() -> None:
+    got = await cut_listing(source([(1, "movie"), (9, "movie")], []), SCOPE, Page(0, 0))
+    assert (parse(got).get("size"), parse(got).get("totalSize")) == ("0", "1")
+    got = await cut_listing(source([], []), SCOPE, Page(0, 0))
+    assert (parse(got).get("size"), parse(got).get("totalSize")) == ("0", "0")
+
+
+async def test_what_has_no_number_is_not_an_item_of_the_library() -> None:
+    async def posters(start: int, size: int) -> bytes:
+        return container('<Photo ratingKey="upload://posters/a"/><Video ratingKey="9" type="movie"/><Other/>', size="3")
+
+    got = await cut_listing(posters, SCOPE, Page())
+    assert keys(got) == ["upload://posters/a"]
+    assert parse(got).find("Other") is not None
+
+
+def test_libraries_in_scope() -> None:
+    data = container('<Directory key="1" title="A"/><Directory key="2" title="B"/><Directory key="x"/><Note/>', size="4")
+    root = parse(cut(data, View.SECTIONS, SCOPE))
+    assert [child.get("title") for child in root] == ["A", None]
+    assert root.get("size") == "2"
+
+
+def test_settings_that_name_accounts_and_keys_are_left_out() -> None:
+    data = container(
+        '<Setting id="DatabaseCacheSize"/><Setting id="PlexOnlineToken"/><Setting id="customCertificatePath"/><Setting id="PlexOnlineMail"/>'
+    )
+    assert [child.get("id") for child in parse(cut(data, View.PREFS, SCOPE))] == ["DatabaseCacheSize"]
+
+
+def test_other_items_inside_an_answer_go() -> None:
+    inner = (
+        '<Video ratingKey="1" title="T"><Media id="5"><Part key="p"/></Media><OnDeck size="2"><Video ratingKey="9"/><Video ratingKey="2"/></OnDeck>'
+        '<Related><Hub size="x"><Video ratingKey="8"/><Video ratingKey="77" type="collection"/></Hub></Related></Video><Video ratingKey="9"/>'
+    )
+    root = parse(cut(container(inner, size="2", totalSize="2", myPlexUsername="me@example.org"), View.ITEMS, SCOPE))
+    assert (root.get("size"), root.get("totalSize"), root.get("myPlexUsername")) == ("1", "1", None)
+    assert [element.get("ratingKey") for element in root.iter() if element.get("ratingKey")] == ["1", "2", "77"]
+    assert root.find("Video/OnDeck").get("size") == "1"  # type: ignore[union-attr]
+    assert root.find("Video/Media/Part") is not None
+
+
+def test_attributes_keep_their_order() -> None:
+    data = container('<Video z="1" ratingKey="1" a="2" m="3"/>', size="1", b="x", a="y")
+    assert re.search(rb'<MediaContainer size="1" b="x" a="y"><Video z="1" ratingKey="1" a="2" m="3" />', cut(data, View.WHOLE, SCOPE))
+
+
+BOMB = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><MediaContainer t="&b;"/>'
+XXE = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><MediaContainer>&a;</MediaContainer>'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"<html><body>hello</body></html>",
+        b"<MediaContainer>",
+        b"\xff\xfe<",
+        b'<?xml version="1.0" encoding="nonsense"?><MediaContainer/>',
+        BOMB,
+        XXE,
+    ],
+)
+def test_garbage_is_told_as_such(data: bytes) -> None:
+    with pytest.raises(Garbled):
+        cut(data, View.WHOLE, SCOPE)
+
+
+def test_the_empty_answer_is_one() -> None:
+    assert parse(EMPTY).get("size") == "0"
