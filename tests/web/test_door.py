@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -72,6 +72,7 @@ def test_names_that_may_lead_here(host: str, allowed: bool) -> None:
     assert Hosts(["kometa.example", "NAS"]).allows(host) is allowed
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_host_header_is_survived(host: str) -> None:
     assert isinstance(host_name(host), str)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientResponse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.web import Events, Subscription
@@ -57,6 +57,7 @@ def test_what_cannot_be_resumed_is_a_reload() -> None:
         assert [kind for kind, _ in drain(events.subscribe(last))] == ["reload"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_last_event_id_is_survived(last: str) -> None:
     events = Events()

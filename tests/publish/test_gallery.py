@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sidecar.errors import StoreError
+from sidecar.model import Blob, EngineInfo, Health, PictureState, Run, RunState, Severity
+from sidecar.publish import Gallery, GalleryView, RunBrief
+from sidecar.publish.thumbs import make_thumb
+from tests.publish.samples import DRAFT, KOMETA, START, Store, episode, movie, problem, rendered, run, writes
+
+VOID = frozenset({"meta", "link", "input", "img", "br"})
+
+
+class Page(HTMLParser):
+    """A strict reading of a page: tags balance, and everything that is named is kept."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names))
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID and not (self.get_starttag_text() or "").endswith("/>"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def urls(self) -> Iterator[str]:
+        for _, attrs in self.tags:
+            for name in ("href", "src", "action", "poster", "srcset", "data"):
+                if attrs.get(name):
+                    yield str(attrs[name])
+
+    def all(self, tag: str, **attrs: str) -> list[dict[str, str | None]]:
+        wanted = {name.replace("_", "-"): value for name, value in attrs.items()}
+        return [found for name, found in self.tags if name == tag and wanted.items() <= found.items()]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "blobs")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data/gallery"
+
+
+@pytest.fixture
+def gallery(root: Path, store: Store) -> Gallery:
+    return Gallery(root, store.path)
+
+
+def page(path: Path) -> Page:
+    return Page(path.read_text())
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int]]:
+    """Inode and mtime of each file: what was written again differs."""
+    return {str(p.relative_to(root)): (p.stat().st_ino, p.stat().st_mtime_ns) for p in root.rglob("*") if p.is_file()}
+
+
+def check_links(root: Path) -> None:
+    """Every URL of every page is relative and leads to a file of the gallery."""
+    for path in [*root.glob("*.html"), *root.glob("runs/*/*.html")]:
+        for url in page(path).urls():
+            if url.startswith("#"):
+                continue
+            assert re.fullmatch(r"[A-Za-z0-9._/-]+", url), url
+            target = (path.parent / url).resolve()
+            assert target.is_relative_to(root.resolve()), url
+            assert target.is_file(), f"{path.name} -> {url}"
+
+
+def test_a_run_is_shown_in_full(gallery: Gallery, root: Path, store: Store) -> None:
+    before, after = store.flat("gray", form="jpeg"), store.flat("red")
+    wide = store.flat("blue", (160, 90))
+    pictures = (
+        rendered(movie(101, "Heat", 1995, why="4K"), before, after, overlays=({"name": "4K", "line": 12},)),
+        rendered(episode(201, "Dark", 2, "Lies"), before, wide),
+        replace(rendered(movie(102, "Ran"), before, None), state=PictureState.UNTOUCHED),
+        replace(rendered(movie(103, "Gone"), None, None), state=PictureState.GONE),
+    )
+    done = run(1, pictures, problems=(problem(Severity.WARNING, "odd key", file="config.yml", line=7, mend="take it out"),))
+    done = replace(done, blocked=writes(done.id, (101, 201)))
+    gallery.publish(GalleryView(shown=done, latest=done, history=(RunBrief.of(done),), config_dir="config"))
+
+    first = page(root / "index.html")
+    for words in (
+        "config.yml:7",
+        "odd key",
+        "take it out",
+        "Kometa 2.4.4",
+        done.revision[:12],
+        "3.42 s",
+        "Heat",
+        "S01E02",
+        "No longer in Plex",
+    ):
+        assert words in first.text
+    cards = {card["data-target"]: card for card in first.all("article")}
+    assert {key: card["data-status"] for key, card in cards.items()} == {
+        "101": "changed",
+        "201": "changed",
+        "102": "untouched",
+        "103": "gone",
+    }
+    assert "card--wide" in str(cards["201"]["class"])
+    assert len(first.all("div", role="slider")) == 2
+    assert (root / f"img/{after.name}").read_bytes() == store.path(after).read_bytes()
+    assert (root / f"thumbs/{after.sha256}-480.webp").is_file()
+    assert (root / f"thumbs/{wide.sha256}-720.webp").is_file()
+    check_links(root)
+
+
+def test_summary_and_latest(gallery: Gallery, root: Path, store: Store) -> None:
+    before, after = store.flat("gray"), store.flat("red")
+    trouble = problem(Severity.ERROR, "no font", file="overlays/a.yml", line=3, mend="add it", target="102")
+    pictures = (
+        rendered(movie(101, "Heat", 1995), before, after, overlays=({"name": "4K", "box": (1, 2, 3, 4)},), left_out=({"name": "HD"},)),
+        replace(rendered(movie(102, "Ran"), before, None, problems=(trouble,)), state=PictureState.FAILED),
+    )
+    done = run(1, pictures, problems=(trouble,))
+    done = replace(done, blocked=writes(done.id, (101,)))
+    bad = run(2, (), state=RunState.INVALID, problems=(problem(Severity.ERROR, "bad"),))
+    gallery.publish(GalleryView(shown=done, latest=bad, health=(Health(part="plex", ok=False, since=START),)))
+
+    summary = json.loads((root / "summary.json").read_text())
+    assert (summary["run"], summary["state"], summary["engine"], summary["kometa"]) == (done.id, "done", "kometa", "2.4.4")
+    assert summary["counts"] | {"rendered": 1, "failed": 1, "blocked": 3, "unexpected_writes": 1, "errors": 1} == summary["counts"]
+    assert summary["problems"][0] | {"file": "overlays/a.yml", "line": 3, "mend": "add it"} == summary["problems"][0]
+    heat, ran = summary["targets"]
+    assert heat["after"]["sha256"] == after.sha256
+    assert heat["overlays"] == [{"name": "4K", "box": [1, 2, 3, 4]}]
+    assert ran["after"] is None
+    assert (root / heat["after"]["url"]).is_file()
+    own = root / f"runs/{done.id}/summary.json"
+    assert (own.parent / json.loads(own.read_text())["targets"][0]["after"]["thumb"]).resolve().is_file()
+
+    latest = json.loads((root / "latest.json").read_text())
+    assert (latest["shown"]["run"], latest["latest"]["run"], latest["latest"]["state"], latest["current"]) == (
+        done.id,
+        bad.id,
+        "invalid",
+        None,
+    )
+    assert latest["health"][0]["ok"] is False
+
+
+def test_a_broken_config_is_on_top_and_the_pictures_stay(gallery: Gallery, root: Path, store: Store) -> None:
+    good = run(1, (rendered(movie(101, "Heat"), None, store.flat("red")),))
+    bad = run(
+        2, (), state=RunState.INVALID, problems=(problem(Severity.ERROR, "found a tab", file="config.yml", line=9, mend="use spaces"),)
+    )
+    gallery.publish(GalleryView(shown=good, latest=bad, health=(Health(part="config", ok=False),)))
+    html = (root / "index.html").read_text()
+    first = Page(html)
+    assert html.index("found a tab") < html.index('id="pictures"')
+    for words in ("The config cannot be rendered", "config.yml:9", "use spaces", "last good run"):
+        assert words in first.text
+    assert [card["data-target"] for card in first.all("article")] == ["101"]
+    assert "found a tab" in page(root / f"runs/{bad.id}/index.html").text
+    gallery.publish(GalleryView(shown=good, latest=good))
+    assert "found a tab" not in (root / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (GalleryView(config_dir="config", engine=KOMETA), "Waiting for the first save"),
+        (GalleryView(watching=False), "Nothing has been rendered"),
+        (GalleryView(current=run(1, (), state=RunState.PLANNING)), "Getting ready"),
+        (GalleryView(latest=run(1, (), state=RunState.FAILED)), "No cause was reported"),
+        (GalleryView(health=(Health(part="plex", ok=False, detail="no route", since=START),)), "Plex is away"),
+        (GalleryView(health=(Health(part="worker", ok=False),)), "worker is away"),
+    ],
+)
+def test_without_pictures(gallery: Gallery, root: Path, view: GalleryView, words: str) -> None:
+    gallery.publish(view)
+    assert words in page(root / "index.html").text
+    check_links(root)
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state.final])
+def test_every_ended_run_has_a_page(gallery: Gallery, root: Path, state: RunState) -> None:
+    ended = run(1, (), state=state, engine=None, revision="")
+    gallery.publish(GalleryView(latest=ended, history=(RunBrief.of(ended),)))
+    assert f"runs/{ended.id}/index.html" in set(page(root / "index.html").urls())
+    check_links(root)
+
+
+def test_draft_pictures_are_never_mistaken(gallery: Gallery, root: Path, store: Store) -> None:
+    after = store.flat("red")
+    gone = replace(rendered(movie(3, "C"), None, None), state=PictureState.GONE)
+    done = run(1, (rendered(movie(1, "A"), after, after), rendered(movie(2, "B"), None, after), gone), engine=DRAFT)
+    gallery.publish(GalleryView(shown=done, latest=done))
+    for path in (root / "index.html", root / f"runs/{done.id}/index.html"):
+        shown = page(path)
+        assert "Draft pictures, not Kometa’s." in shown.text
+        assert "Draft engine 0.1.0" in shown.text
+        assert not re.search(r"Kometa \d", shown.text)
+        assert {card["data-engine"] for card in shown.all("article")} == {"draft"}
+        assert len(shown.all("p", **{"class": "stamp stamp--band"})) == 2
+    for name in ("summary.json", f"runs/{done.id}/summary.json"):
+        summary = json.loads((root / name).read_text())
+        assert (summary["engine"], summary["kometa"]) == ("draft", None)
+        assert {target["engine"] for target in summary["targets"]} == {"draft"}
+    assert json.loads((root / "latest.json").read_text())["shown"]["engine"] == "draft"
+
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)>\"'>",
+    "\u202eevil\u2066 \x00\x1b[31m \ud800 {{ 7*7 }} {% raw %} </template></article> javascript:alert(1)",
+    "</title></style><svg onload=alert(1)>&#x3c;b&#x3e;",
+)
+
+
+def hostile_run(store: Store) -> Run:
+    """Every text that somebody else wrote, hostile."""
+    a, b, c = HOSTILE
+    before, after = store.flat("gray"), store.flat("red")
+    trouble = problem(Severity.ERROR, a, file=b, line=1, mend=c, target="1")
+    engine = EngineInfo(kind="kometa", via=a, version=b, pillow=c, layout=a)
+    targets = (
+        movie(1, a, library=b, why=c),
+        movie(2, b, library=c),
+        replace(episode(3, a, 1, b), library=a),
+    )
+    pictures = tuple(
+        rendered(target, before, after, problems=(trouble,), overlays=({"name": a, b: c},), left_out=({"reason": a},)) for target in targets
+    )
+    pictures = (*pictures, replace(pictures[0], target=movie(4, c), state=PictureState.FAILED, after=None))
+    done = run(1, pictures, problems=(trouble,), engine=engine, reason=a, revision=b)
+    return replace(done, blocked=tuple(replace(write, meaning=a, path=b, method=c) for write in writes(done.id, (1,))))
+
+
+def test_hostile_text_stays_text(gallery: Gallery, root: Path, store: Store) -> None:
+    done = hostile_run(store)
+    failed = replace(done, id="20261121T020000-bad", state=RunState.FAILED)
+    health = (Health(part=HOSTILE[0], ok=False, detail=HOSTILE[1], since=START),)
+    gallery.publish(GalleryView(shown=done, latest=failed, history=(RunBrief.of(done),), health=health, config_dir=HOSTILE[2]))
+    for path in root.rglob("*.html"):
+        found = page(path)
+        assert not [attrs for _, attrs in found.tags if any(name.startswith("on") or name == "style" for name in attrs)]
+        assert all(attrs.get("src") for tag, attrs in found.tags if tag == "script")
+        assert "<script>alert(1)</script>" in found.text or path.parent.name == "cards"
+        assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", path.read_text())
+        assert "49" not in re.sub(r"\d{3,}", "", found.text)  # no template was run
+    check_links(root)
+    for path in root.rglob("*.json"):
+        path.read_bytes().decode("ascii")
+        json.loads(path.read_text())
+
+
+def test_no_inline_code_and_nothing_from_elsewhere(gallery: Gallery, root: Path, store: Store) -> None:
+    done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
+    gallery.publish(GalleryView(shown=done, latest=done))
+    for path in root.rglob("*.html"):
+        found = page(path)
+        assert not found.all("style")
+        assert all(attrs.get("src") and not set(attrs) - {"src", "defer"} for tag, attrs in found.tags if tag == "script")
+        assert not [attrs for _, attrs in found.tags if "style" in attrs]
+    for path in (root / "static").iterdir():
+        assert re.fullmatch(r"[a-z]+\.[0-9a-f]{10}\.(css|js|svg)", path.name)
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "@import" not in text
+        assert "url(" not in text
+
+
+def test_only_what_changed_is_written_again(gallery: Gallery, root: Path, store: Store) -> None:
+    targets = [movie(n, f"M{n}") for n in range(1, 6)]
+    gray = store.flat("gray")
+    waiting = [replace(rendered(t, gray, None), state=PictureState.WAITING) for t in targets]
+    current = run(2, tuple(waiting), state=RunState.RENDERING, ended=None, changed=())
+    gallery.publish(GalleryView(current=current))
+    before = snapshot(root)
+    gallery.publish(GalleryView(current=current))
+    assert snapshot(root) == before
+    after = store.flat("red")
+    current = replace(current, pictures=(rendered(targets[0], gray, after), *waiting[1:]))
+    gallery.publish(GalleryView(current=current))
+    now = snapshot(root)
+    assert {name for name in now if now[name] != before.get(name)} == {
+        f"img/{after.name}",
+        f"thumbs/{after.sha256}-480.webp",
+        "cards/1.html",
+        "index.html",
+    }
+
+
+def test_a_new_start_writes_nothing_again(root: Path, store: Store) -> None:
+    done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
+    view = GalleryView(shown=done, latest=done, history=(RunBrief.of(done),))
+    Gallery(root, store.path).publish(view)
+    before = snapshot(root)
+    Gallery(root, store.path).publish(view)
+    assert snapshot(root) == before
+
+
+def test_an_ended_runs_page_stays_true(gallery: Gallery, root: Path, store: Store) -> None:
+    one = run(1, (rendered(movie(1, "A"), None, store.flat("red")),))
+    gallery.publish(GalleryView(shown=one, latest=one))
+    permalink = root / f"runs/{one.id}/index.html"
+    before = permalink.read_bytes()
+    two = run(2, (rendered(movie(2, "B"), None, store.flat("blue")),))
+    gallery.publish(GalleryView(shown=two, latest=two, config_dir="renamed"))
+    assert permalink.read_bytes() == before
+    assert not (root / "cards/1.html").exists()
+    assert (root / "cards/2.html").exists()
+    check_links(root)
+
+
+def test_cards_stand_alone(gallery: Gallery, root: Path, store: Store) -> None:
+    done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
+    gallery.publish(GalleryView(shown=done, latest=done))
+    card = (root / "cards/1.html").read_text()
+    assert card in (root / "index.html").read_text()
+    keys = [attrs["data-key"] for attrs in Page(card).all("article")]
+    assert re.fullmatch("[0-9a-f]{12}", str(keys[0]))
+
+
+def test_a_lost_or_broken_picture_does_not_stop_the_rest(
+    gallery: Gallery, root: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = store.flat("red")
+    store.path(lost).unlink()
+    broken = store.put(b"RIFF....WEBP not really")
+    done = run(
+        1, (rendered(movie(1, "A"), None, lost), rendered(movie(2, "B"), None, broken), rendered(movie(3, "C"), None, store.flat("blue")))
+    )
+    gallery.publish(GalleryView(shown=done, latest=done))
+    first = page(root / "index.html")
+    assert f"img/{broken.name}" in set(first.urls())  # shown as it is: the file is Kometa's, whatever it holds
+    assert len(first.all("article")) == 3
+    assert "No picture kept" in first.text
+    assert "missing from the store" in caplog.text
+    assert "no thumbnail" in caplog.text
+
+
+def test_names_cannot_leave_the_gallery(gallery: Gallery, store: Store) -> None:
+    with pytest.raises(StoreError, match="not a name"):
+        gallery.publish(GalleryView(latest=run(1, (), id="../../evil")))
+    with pytest.raises(StoreError, match="not a name"):
+        gallery.publish(GalleryView(shown=run(1, (rendered(movie(1, "A", server="../x"), None, None),))))
+    evil = Blob(sha256="../../../etc/passwd", size=1, media_type="image/webp")
+    with pytest.raises(StoreError, match="not a content hash"):
+        gallery.publish(GalleryView(shown=run(2, (rendered(movie(1, "A"), None, evil),))))
+
+
+def test_a_disk_that_refuses_is_named(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Gallery(tmp_path / "file/gallery", store.path).publish(GalleryView())
+
+
+def test_nothing_unfinished_is_left(gallery: Gallery, root: Path, store: Store) -> None:
+    done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
+    gallery.publish(GalleryView(shown=done, latest=done))
+    assert not [path for path in root.rglob("*") if path.name.startswith(".")]
+    assert {path.stat().st_mode & 0o777 for path in root.glob("*.html")} == {0o644}
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "expected"), [((1000, 1500), 480, (480, 720)), ((300, 450), 480, (300, 450)), ((1920, 1080), 720, (720, 405))]
+)
+@pytest.mark.parametrize("form", ["webp", "jpeg", "png"])
+def test_thumbnails(store: Store, size: tuple[int, int], width: int, expected: tuple[int, int], form: str, tmp_path: Path) -> None:
+    data = make_thumb(store.path(store.flat("red", size, form)), width)
+    assert data is not None
+    (tmp_path / "thumb").write_bytes(data)
+    with Image.open(tmp_path / "thumb") as image:
+        assert (image.format, image.size) == ("WEBP", expected)
