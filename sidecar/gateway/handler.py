@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from aiohttp import ClientResponse, web
 
 from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
-from sidecar.errors import PlexAway, PlexError, PlexRefused
+from sidecar.errors import PlexAway, PlexError, PlexRefused, StoreError
 from sidecar.gateway.admit import Origin, parse_origin
 from sidecar.gateway.canonical import Canonical, Refusal, canonicalise, refuse_framing
 from sidecar.gateway.capture import KINDS, NotAPicture, Upload, identify, unwrap
@@ -191,7 +191,11 @@ class Handler:
             except NotAPicture as error:
                 caller.lease.note(_problem(f"an upload for {verdict.keys[0]} was not taken: {error}", Severity.ERROR))
                 return self._refuse(caller, request, Refusal(str(error)), canonical)
-        blob = await self._put_blob(upload.data, upload.media_type)
+        try:
+            blob = await self._put_blob(upload.data, upload.media_type)
+        except StoreError as error:
+            caller.lease.note(_problem(f"an upload could not be kept: {error}", Severity.ERROR))
+            return self._refuse(caller, request, Refusal("the upload could not be kept", 507), canonical)
         if not blob.width and upload.width:
             blob = replace(blob, width=upload.width, height=upload.height)
         self._counters["captured"] += 1

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import SecretStr
 
 from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
@@ -232,7 +234,13 @@ class Gateway:
 
     async def _runner(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
         server = web.Server(
-            handler, access_log=None, keepalive_timeout=75.0, max_line_size=16_384, lingering_time=2.0, auto_decompress=False
+            handler,
+            access_log=None,
+            logger=_Log(logging.getLogger("sidecar.gateway.http"), {}),
+            keepalive_timeout=75.0,
+            max_line_size=16_384,
+            lingering_time=2.0,
+            auto_decompress=False,
         )
         runner = web.ServerRunner(server, shutdown_timeout=self._limits.stop_seconds)
         await runner.setup()
@@ -249,6 +257,17 @@ CANARY: Final = (
     "DELETE /library/metadata/1",
 )
 """What the self-test tries. Each would change a Plex."""
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp tells of a malformed request with its first lines, grant and all. Kept is only that there was one."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """As a logger's, but for malformed requests."""
+        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
+            self.logger.info("a malformed request was refused")
+        else:
+            super().log(level, msg, *args, **kwargs)
 
 
 class _Deaf:

@@ -126,6 +126,23 @@ DANGEROUS: Final = (
     "/library/optimize",
     "/media/grabbers/devices/discover",
 )
+GOOD: Final = (
+    "/",
+    "/:/prefs",
+    "/library/sections",
+    "/library/sections/1/all?includeGuids=1&type=1",
+    "/library/sections/2/all?type=4&sort=titleSort&push=1&episode.resolution=4k&or=1&year%3E%3E=1990&pop=1",
+    "/library/sections/1/all?includeMeta=1&includeAdvanced=1&X-Plex-Container-Start=0&X-Plex-Container-Size=0",
+    "/library/sections/1/resolution",
+    "/library/sections/2/label?type=3",
+    "/library/metadata/101?includeGuids=1&checkFiles=1",
+    "/library/metadata/101,102,999",
+    "/library/metadata/201/children",
+    "/library/metadata/101/posters",
+    f"/library/metadata/101/thumb/1700000000?X-Plex-Token={TOKEN}",
+    "/library/metadata/101/file?url=upload%3A%2F%2Fposters%2Fx",
+)
+"""What Kometa reads; a hostile request is often one of these with a twist."""
 
 
 @dataclass
@@ -156,9 +173,10 @@ class Deaf:
 def make(rng: random.Random) -> bytes:
     """One hostile request, as bytes. Half are well-formed HTTP, so that they come as far as the policy."""
     clean = rng.random() < 0.5
-    if rng.random() < 0.35:
-        target = rng.choice(DANGEROUS)
-        for _ in range(rng.randrange(3)):
+    kind = rng.random()
+    if kind < 0.6:
+        target = rng.choice(DANGEROUS if kind < 0.35 else GOOD)
+        for _ in range(0 if kind > 0.55 else rng.randrange(3)):
             target = _mangle(target, rng)
     else:
         path = rng.choice(["/", "/", "/library/metadata/101/", "/library/sections/1/", "/library/metadata/"]) + "/".join(

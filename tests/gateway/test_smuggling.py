@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
+from sidecar.errors import StoreError
+from sidecar.model import Blob
 from tests.gateway.conftest import REAL, TOKEN, Bench, parse
+from tests.gateway.test_capture import picture
 
 OURS = f"X-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: http://plex-0.plex.invalid:32400\r\n"
 POSTERS = "POST /library/metadata/1/posters HTTP/1.1\r\n"
@@ -84,6 +87,26 @@ async def test_lenient_readings(bench: Bench, name: str) -> None:
     writer.close()
     assert parse(first + b"\r\n").status in (0, 400, 403, 505)
     assert bench.plex.requests == []
+
+
+async def test_malformed_requests_leave_no_grant_in_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    await bench.raw(RAW["two lengths"].encode())
+    assert "a malformed request was refused" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+async def test_faults_of_our_own_are_logged(bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(data: bytes, media_type: str) -> Blob:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(bench.gateway._handler, "_put_blob", full)
+    answer = await bench.ask("POST /library/metadata/1/posters", body=picture("PNG"))
+    assert answer.status == 507
+    assert bench.sink.notes[0].what == "an upload could not be kept: no space left"
+    monkeypatch.setattr(bench.gateway._handler, "_put_blob", None)
+    assert (await bench.ask("POST /library/metadata/1/posters", body=picture("PNG"))).status == 500
+    assert "TypeError" in caplog.text
 
 
 async def test_pipelined_requests_are_judged_each(bench: Bench) -> None:
