@@ -16,7 +16,7 @@ from sidecar.demo import DemoHosts, DemoPlex, World
 
 async def serve(port: int, hosts_port: int, movies: int | None, music: bool) -> None:
     """Run both servers until cancelled."""
-    world = World.sample(music=music) if movies is None else World.sized(movies)
+    world = World.sample(music=music) if movies is None else World.sized(movies, music=music)
     async with DemoPlex(world, port) as plex, DemoHosts(world, hosts_port) as hosts:
         libraries = {library.title: len(library.items) for library in world.libraries.values()}
         line = {"plex": plex.url, "token": plex.token, "hosts": hosts.map, "libraries": libraries}

@@ -70,7 +70,7 @@ class World:
         return world
 
     @classmethod
-    def sized(cls, movies: int, name: str = "Sidecar Demo") -> World:
+    def sized(cls, movies: int, name: str = "Sidecar Demo", *, music: bool = False) -> World:
         """The sample's first titles and then as many made-up ones as it takes to have ``movies`` movies; shows as in the sample."""
         world = cls(name)
         library = world.add_library("movie", "Movies")
@@ -78,7 +78,10 @@ class World:
         for number in range(movies):
             fact = content.MOVIES[number] if number < len(content.MOVIES) else build.invent(number, chance)
             build.add_movie(world, library, 101 + number, fact, number)
-        build.add_shows(world, 201 if movies <= 100 else -(-(101 + movies) // 1000) * 1000 + 1)
+        shows = 201 if movies <= 100 else -(-(101 + movies) // 1000) * 1000 + 1
+        build.add_shows(world, shows)
+        if music:
+            build.add_music(world, shows + 200)
         world.sync_collections()
         return world
 
@@ -118,7 +121,7 @@ class World:
     def make(self, rating_key: int, kind: str, section: int, title: str, **fields: object) -> Item:
         """A new item with its guid, dates and art derived from ``rating_key``; ``fields`` as in ``Item``."""
         guid = f"plex://{kind}/{hashlib.sha256(f'{kind}/{rating_key}'.encode()).hexdigest()[:24]}"
-        added = EPOCH + (rating_key * 7919) % 20_000_000
+        added = EPOCH + (rating_key * 1_299_709) % 20_000_000
         item = Item(rating_key, kind, section, title, guid, added, added + 3600, seed=rating_key * 31 + len(title))
         for name, value in fields.items():
             setattr(item, name, value)

@@ -117,7 +117,10 @@ class Reads:
             lengths = [item.duration or 0 for item in self.world.of_type(library, library.levels[-1])]
             key = f"/library/sections/{library.key}"
             attributes = {"id": library.key, "key": key, "title": library.title, "type": library.type, "uuid": library.uuid}
-            rows.append(element("Directory", {**attributes, "durationTotal": sum(lengths), "storageTotal": sum(sizes)}))
+            pivot = element(
+                "Pivot", {"id": "library", "key": f"{key}/all", "type": "list", "title": "Library", "context": "content.library"}
+            )
+            rows.append(element("Directory", {**attributes, "durationTotal": sum(lengths), "storageTotal": sum(sizes)}, [pivot]))
         feature = element("Feature", {"key": "/library/sections", "type": "content"}, rows)
         provider = element(
             "MediaProvider", {"identifier": "com.plexapp.plugins.library", "title": "Library", "types": "video,audio"}, [feature]
