@@ -17,6 +17,7 @@ from sidecar.revision.materialise import materialise
 from sidecar.revision.preview_config import preview
 from sidecar.revision.reader import read
 from sidecar.revision.reading import DocumentMemory, LibraryReading, Reading, ReadOptions
+from sidecar.revision.secrets import secrets_of
 
 __all__ = [
     "DocumentMemory",
@@ -32,4 +33,5 @@ __all__ = [
     "preview",
     "prune",
     "read",
+    "secrets_of",
 ]

@@ -123,10 +123,10 @@ def plan(
     where: Where = (
         ("libraries", key, "settings", "asset_directory") if own.get("asset_directory") is not None else ("settings", "asset_directory")
     )
-    named = setting("asset_directory") or mapping(data.get("plex")).get("asset_directory") or ()
+    named = setting("asset_directory") or mapping(data.get("plex")).get("asset_directory")
     directories = [
         collector.directory(str(text), config, (*where, index), what="the asset directory")
-        for index, text in enumerate(named if isinstance(named, list) else [named])
+        for index, text in enumerate(named if isinstance(named, list) else [named] if named else [])
     ]
     folders, depth = setting("asset_folders"), setting("asset_depth")
     return LibraryPlan(
