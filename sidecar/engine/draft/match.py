@@ -77,8 +77,6 @@ def tags_of(name: str, facts: Facts) -> tuple[str, ...]:
 
 def number_of(name: str, facts: Facts) -> float | None:
     """The number a numeric condition looks at: minutes for duration, the largest of all versions for media."""
-    if name == "versions":
-        return len(facts.media)
     if name in ("channels", "height", "width", "aspect"):
         values = [float(value) for value in facts.media_values(_MEDIA[name]) if _is_number(value)]
         return max(values, default=0)
