@@ -51,7 +51,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], overrides: Mapping[
     if file is not None:
         document = _read_file(file)
         # a key without a value means its default, as in Kometa's files
-        _merge(merged, origins, _given(_anchored(document.data or {}, file.absolute().parent)), _Origin(document.name, document))
+        _merge(merged, origins, _anchored(_unblanked(document.data or {}), file.absolute().parent), _Origin(document.name, document))
     _merge_secrets(merged, origins, env, problems)
     _merge_environment(merged, origins, env, problems)
     _merge(merged, origins, _given(overrides), _Origin("command line"))
@@ -104,6 +104,18 @@ def _anchored(data: Mapping[str, Any], base: Path) -> dict[str, Any]:
             changed = {**holder, key: anchor(holder[key])}
             anchored = changed if not section else {**anchored, section: changed}
     return anchored
+
+
+def _unblanked(data: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The file's data without the known keys that have no value."""
+    known = {where for where, _ in _fields()} | {where[:1] for where, _ in _fields()}
+    top = {key: value for key, value in data.items() if value is not None or (key,) not in known}
+    return {
+        key: {inner: item for inner, item in value.items() if item is not None or (key, inner) not in known}
+        if isinstance(value, dict)
+        else value
+        for key, value in top.items()
+    }
 
 
 def _given(overrides: Mapping[str, object]) -> dict[str, Any]:
