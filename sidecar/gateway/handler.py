@@ -23,6 +23,7 @@ from sidecar.gateway.capture import KINDS, NotAPicture, Upload, identify, unwrap
 from sidecar.gateway.egress import Ask, Egress
 from sidecar.gateway.grants import Grants, Lease
 from sidecar.gateway.meaning import meaning
+from sidecar.gateway.narrow import Levels, with_keys
 from sidecar.gateway.plex import Declined, PlexClient
 from sidecar.gateway.policy import TOKEN_KEY, Action, Unseen, Verdict, View, judge
 from sidecar.gateway.scope import EMPTY, Garbled, Page, cut, cut_listing
@@ -69,6 +70,7 @@ class Handler:
         self._put_blob = put_blob
         self._counters = counters
         self._max_upload = max_upload
+        self._levels = Levels()
 
     async def socket(self, request: web.BaseRequest) -> web.StreamResponse:
         """A request over the unix socket: headers name origin and grant."""
@@ -155,6 +157,14 @@ class Handler:
         if view in (View.LISTING, View.CHILDREN):
             page = _page(verdict.send, headers)
             whole = verdict.send.without(_START, _SIZE)
+            if view is View.LISTING and verdict.section is not None:
+                narrowed = await self._levels.narrowed(
+                    whole, client.server.name, verdict.section, scope, lambda request: client.read(request, {})
+                )
+                if narrowed and not narrowed.keys:
+                    self._counters["answered"] += 1
+                    return _xml(EMPTY)
+                whole = with_keys(whole, narrowed.field, narrowed.keys) if narrowed else whole
 
             async def source(start: int, size: int) -> bytes:
                 return await client.read(whole, {**headers, _START.lower(): str(start), _SIZE.lower(): str(size)})

@@ -123,7 +123,12 @@ def _listed(item: Element, scope: Scope, *, subtree: bool) -> bool:
     key = _number(item.get("ratingKey"))
     if key is None:
         return item.get("ratingKey") is not None
-    return key in (scope.visible if subtree or kind in _TOP_LEVEL else scope.targets)
+    return key in (scope.visible if subtree else listed_keys(scope, kind))
+
+
+def listed_keys(scope: Scope, level: str) -> frozenset[int]:
+    """Rating keys that listings of a level show, whether they are of that level or not."""
+    return scope.visible if level in _TOP_LEVEL else scope.targets
 
 
 def _is_item(element: Element) -> bool:

@@ -198,7 +198,7 @@ def make(rng: random.Random) -> bytes:
         lines.append(f"Content-Length: {len(body)}")
     if clean:
         target = quote(target, safe="/?&=%:,.+")
-    return (f"{method} {target} {version}".rstrip() + end + end.join(lines) + end + end + body).encode("latin-1")
+    return (f"{method} {target} {version}".rstrip() + end + end.join(lines) + end + end + body).encode("latin-1", "replace")
 
 
 def _mangle(target: str, rng: random.Random) -> str:
