@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sidecar.demo import DemoPlex, World
+from sidecar.demo.plex.server import MAX_UPLOAD
 from tests.demo.client import get
 
 
@@ -262,5 +263,7 @@ async def test_everything_is_recorded(plex: DemoPlex) -> None:
     assert write.size == 9
     assert write.sha256 == hashlib.sha256(b"\xff\xd8picture").hexdigest()
     assert plex.writes == [write]
+    assert (await get(plex, "/library/metadata/101/posters", "POST", bytes(MAX_UPLOAD + 1))).status == 413
+    assert len(plex.requests) == 3
     plex.forget()
     assert (plex.requests, plex.writes, plex.mutations, plex.uploads) == ([], [], [], {})

@@ -127,9 +127,12 @@ class DemoPlex:
     # ── answering ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        record = note(request.method, request.raw_path, request.headers, body)
-        self.state.requests.append(record)
+        body = b""
+        try:
+            body = await request.read()
+        finally:  # a body that is too long or breaks off is a request all the same
+            record = note(request.method, request.raw_path, request.headers, body)
+            self.state.requests.append(record)
         fault = next((fault for fault in self.faults if fault.strikes(request.raw_path)), None)
         if fault:
             broken = await self._broken(request, fault)
