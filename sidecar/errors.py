@@ -1,19 +1,19 @@
 """Every error the daemon raises on purpose.
 
-    SidecarError
-    ├── InputError              somebody's file or argument: carries problems with file:line and how to mend them
-    │   ├── SettingsError       sidecar.yml, environment, command line
-    │   └── ConfigError         Kometa's config.yml and the files it names
-    ├── PlexError
-    │   ├── PlexAway            not reachable, timed out, 5xx, maintenance: comes back by itself
-    │   └── PlexRefused         401/403: the token is wrong or lacks rights
-    ├── EngineError
-    │   ├── EngineMissing       no Kometa found, image missing
-    │   ├── EngineAway          the worker is gone or does not answer; it is restarted
-    │   └── EngineMismatch      a worker of another version
-    ├── GatewayError
-    │   └── CanaryFailed        the self-test got a write through: the daemon must not start
-    └── StoreError              disk full, read-only, damaged
+SidecarError
+├── InputError              somebody's file or argument: carries problems with file:line and how to mend them
+│   ├── SettingsError       sidecar.yml, environment, command line
+│   └── ConfigError         Kometa's config.yml and the files it names
+├── PlexError
+│   ├── PlexAway            not reachable, timed out, 5xx, maintenance: comes back by itself
+│   └── PlexRefused         401/403: the token is wrong or lacks rights
+├── EngineError
+│   ├── EngineMissing       no Kometa found, image missing
+│   ├── EngineAway          the worker is gone or does not answer; it is restarted
+│   └── EngineMismatch      a worker of another version
+├── GatewayError
+│   └── CanaryFailed        the self-test got a write through: the daemon must not start
+└── StoreError              disk full, read-only, damaged
 """
 
 from __future__ import annotations

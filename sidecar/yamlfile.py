@@ -150,7 +150,26 @@ class _NodeKeeper(RoundTripConstructor):
 
     def construct_document(self, node: Any) -> Any:
         self.node = node
-        return super().construct_document(node)
+        # constructing takes merge keys (<<) out of the nodes: put back what was there
+        mappings = {id(each): (each, list(each.value)) for each in _mappings(node, set())}
+        data = super().construct_document(node)
+        for each, value in mappings.values():
+            each.value = value
+        return data
+
+
+def _mappings(node: Node, seen: set[int]) -> Iterator[MappingNode]:
+    if id(node) in seen or isinstance(node, ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, MappingNode):
+        yield node
+        for key, value in node.value:
+            yield from _mappings(key, seen)
+            yield from _mappings(value, seen)
+    elif isinstance(node, SequenceNode):
+        for value in node.value:
+            yield from _mappings(value, seen)
 
 
 def _load(text: str) -> tuple[Any, Node | None]:
@@ -212,14 +231,20 @@ _MENDS: Final = (
 )
 
 
+_OPENED: Final = r"could not find expected ':'|unexpected end of stream|expected ',' or"
+"""Faults that are where something was begun, not where the parser noticed."""
+
+
 def _explain(error: YAMLError, text: str) -> tuple[str, str, int | None]:
     if isinstance(error, ReaderError):
         return f"a control character (code {error.character!r}) is in the text", "Remove it.", text.count("\n", 0, error.position) + 1
     if not isinstance(error, MarkedYAMLError):
         return str(error).strip().splitlines()[0], "Correct the YAML.", None
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark is not None else None
     problem = (error.problem or error.context or "it is not valid YAML").strip()
+    if re.search(_OPENED, problem) and error.context_mark is not None:
+        mark = error.context_mark
+    line = mark.line + 1 if mark is not None else None
     if isinstance(error, DuplicateKeyError):
         key = re.search(r'duplicate key "(.*?)"', problem, re.DOTALL)
         first = error.context_mark.line + 1 if error.context_mark is not None else None

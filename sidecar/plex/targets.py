@@ -282,5 +282,5 @@ def _scopes(plan: _Plan, places: Sequence[Place]) -> dict[str, Scope]:
             tops = frozenset(target.parents[-1] for target in mine if target.parents)
             above = frozenset(parent for target in mine for parent in target.parents)
             sections = frozenset(place.section.key for place in places if place.plan.server == server)
-            scopes[server] = Scope(targets=keys | tops, visible=keys | above | visible.keys(), sections=sections)
+            scopes[server] = Scope(targets=keys | tops, visible=keys.union(above, visible), sections=sections)
     return scopes

@@ -1,4 +1,4 @@
-# ruff: noqa: TRY400 -- ``logger`` is MyLogger, which has no ``exception``
+
 """One overlay definition: which items it is for."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: TRY400 -- ``logger`` is MyLogger, which has no ``exception``
+
 """config.yml: connects to what it names, in Kometa's order, and loads the overlay files of each library."""
 
 from __future__ import annotations

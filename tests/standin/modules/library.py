@@ -1,4 +1,4 @@
-# ruff: noqa: TRY400 -- ``logger`` is MyLogger, which has no ``exception``
+
 """A library's settings, its files, and the pictures kept in the config directory."""
 
 from __future__ import annotations

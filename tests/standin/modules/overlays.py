@@ -1,4 +1,4 @@
-# ruff: noqa: TRY400 -- ``logger`` is MyLogger, which has no ``exception``
+
 """The overlays of a library: find the items, take overlays off, put overlays on."""
 
 from __future__ import annotations

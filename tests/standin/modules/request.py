@@ -1,4 +1,4 @@
-# ruff: noqa: TRY400 -- ``logger`` is MyLogger, which has no ``exception``
+
 """HTTP to everything that is not Plex, and YAML files."""
 
 from __future__ import annotations

@@ -1,0 +1,312 @@
+"""The composition root: the only place where the daemon's parts are built, joined, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from xml.etree.ElementTree import Element
+
+import aiohttp
+from aiohttp import web
+
+from sidecar import __version__, engines, logs
+from sidecar import web as pages
+from sidecar.errors import PlexAway, SettingsError
+from sidecar.gateway import Gateway
+from sidecar.model import Change, Run, RunState
+from sidecar.notify import Outbox, Webhook, message_of
+from sidecar.pipeline import Pipeline, Planner, Renderer
+from sidecar.pipeline.intake import Intake
+from sidecar.pipeline.probes import Probes
+from sidecar.pipeline.runlog import RunLog
+from sidecar.pipeline.showcase import HISTORY, Showcase
+from sidecar.pipeline.stage import Stages
+from sidecar.places import Places, open_places
+from sidecar.plex import PlexReader
+from sidecar.publish import Gallery, RunBrief
+from sidecar.settings import Settings
+from sidecar.store import Blobs, State
+from sidecar.tasks import Tasks
+from sidecar.watch import Timing, Watcher
+from sidecar.wishes import read_options, target_wishes
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """One daemon over one Kometa config directory. ``async with App(...) as app`` starts it, without rendering anything yet.
+
+    ``serving`` False leaves out what only a daemon needs: the web server, the watcher, notifications. ``hear`` is told
+    of every event that browsers are told of.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        config_dir: Path,
+        env: Mapping[str, str],
+        *,
+        redact: logs.Redactor,
+        serving: bool = True,
+        hear: Callable[[str, Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.config_dir = config_dir
+        self.url = ""
+        self._env = env
+        self._redact = redact
+        self._serving = serving
+        self._hear = hear
+        self._tasks = Tasks()
+        self._stack = contextlib.AsyncExitStack()
+        self.outbox: Outbox | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._build()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    async def _build(self) -> None:
+        settings = self.settings
+        self._redact.learn(settings.secrets)
+        places = await asyncio.to_thread(open_places, settings.data.absolute(), self._env)
+        self.places = places
+        self._stack.push_async_callback(asyncio.to_thread, shutil.rmtree, places.runtime, ignore_errors=True)
+        self.state = await State.open(places.database)
+        self._stack.push_async_callback(self.state.close)
+        for run in await self.state.interrupted():
+            log.warning("run %s was cut off when the daemon stopped", run.id)
+        await asyncio.to_thread(shutil.rmtree, places.work, ignore_errors=True)
+        self.blobs = Blobs(places.blobs)
+        self.events = pages.Events()
+        self.showcase = Showcase(
+            Gallery(places.gallery, self.blobs.path),
+            self._publish_event,
+            config_dir=self.config_dir.name,
+            watching=self._serving,
+        )
+        await self._start_gateway(places)
+        self._stack.push_async_callback(self._tasks.close)
+        self._join(places)
+        self._stack.push_async_callback(self.engine.stop)
+        self._stack.push_async_callback(self.pipeline.cancel)
+        await self._restore()
+        if self._serving:
+            await self._start_notifications()
+            await self._start_web(places)
+
+    async def _start_gateway(self, places: Places) -> None:
+        settings = self.settings.gateway
+        self.gateway = Gateway(
+            socket=places.socket,
+            put_blob=self.blobs.put,
+            cache_dir=settings.cache_dir or places.cache,
+            host_map=settings.host_map,
+            tcp_port=settings.tcp_port,
+        )
+        await self.gateway.start()
+        self._stack.push_async_callback(self.gateway.stop)
+        await self.gateway.canary()
+
+    def _join(self, places: Places) -> None:
+        settings = self.settings
+        self.watcher = Watcher(
+            self.config_dir,
+            mode=settings.watch.mode,
+            timing=Timing(closed=settings.watch.settle_closed, written=settings.watch.settle_written, cap=settings.watch.settle_most),
+            rescan=settings.watch.rescan,
+            poll_interval=settings.watch.poll_interval,
+        )
+        intake = Intake(self.blobs)
+        choice = engines.choose(
+            settings.engine,
+            self._env,
+            self.config_dir,
+            places.runtime,
+            spawn=self._tasks.spawn,
+            items=self,
+            deliver=intake.deliver,
+        )
+        log.info("%s", choice.why)
+        self.engine = choice.engine
+        self.planner = Planner(
+            config_dir=self.config_dir,
+            options=read_options(settings, self._env, choice.kometa_home),
+            store=places.revisions,
+            wishes=target_wishes(settings.targets),
+            gateway=self.gateway,
+            state=self.state,
+            learn_secrets=self._redact.learn,
+            follow=self.watcher.follow,
+        )
+        renderer = Renderer(
+            engine=self.engine,
+            gateway=self.gateway,
+            intake=intake,
+            socket=places.socket,
+            blobs=self.blobs,
+            state=self.state,
+            showcase=self.showcase,
+            work=places.work,
+            open_log=lambda run_id: RunLog(places.logs / f"{run_id}.jsonl", self._redact),
+            tell=self._tell,
+            spawn=self._tasks.spawn,
+            kometa_home=choice.kometa_home,
+            shards=settings.engine.shard_count,
+            deadline=settings.engine.deadline,
+        )
+        self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
+        self.pipeline = Pipeline(self.stages, self._tasks.spawn)
+        self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
+
+    async def _restore(self) -> None:
+        history = await self.state.runs(limit=HISTORY)
+        shown = await self.state.last_good()
+        ended = next((run for run in history if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED)), None)
+        self.showcase.restore(shown=shown, latest=ended, history=tuple(RunBrief.of(run) for run in history))
+        await self.showcase.flush()
+
+    async def _start_notifications(self) -> None:
+        hook = self.settings.webhook
+        if hook.url is None:
+            return
+        session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+        self._stack.push_async_callback(session.close)
+        headers = {name: value.get_secret_value() for name, value in hook.headers.items()}
+        webhook = Webhook("webhook", hook.url.get_secret_value(), session, headers=headers, timeout=hook.timeout)
+        self.outbox = Outbox(self.state, [webhook])
+        self._tasks.spawn(self.outbox.serve(), "notify: outbox")
+
+    async def _start_web(self, places: Places) -> None:
+        settings = self.settings.web
+        loop = asyncio.get_running_loop()
+        app = pages.make_app(
+            gallery=places.gallery,
+            events=self.events,
+            status=self.status,
+            health=lambda: self.showcase.health,
+            runs=lambda limit, before: asyncio.run_coroutine_threadsafe(self._runs(limit, before), loop).result(10),
+            actions=self,
+            host=settings.host,
+            token=settings.token,
+            base_url=settings.base_url,
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            remedy = "Choose another with --port, or 0 for any free one"
+            raise SettingsError(f"port {settings.port} on {settings.host} cannot be had: {error.strerror or error}. {remedy}") from error
+        port = runner.addresses[0][1]
+        name = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+        self.url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+
+    # ── doing the work ───────────────────────────────────────────────────────────────────────────────────
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Watch and render until ``stop`` is set."""
+        self._tasks.spawn(self.showcase.serve(), "gallery")
+        self._tasks.spawn(self.probes.plex(), "probe: plex")
+        self._tasks.spawn(self.probes.worker(), "probe: worker")
+        serving = self._tasks.spawn(self.pipeline.serve(self.watcher.changes()), "pipeline")
+        stopping = self._tasks.spawn(stop.wait(), "stop")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await self.watcher.stop()
+        await self.pipeline.cancel()
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=5)
+
+    async def render_once(self) -> Run:
+        """Render the config as it is now; returns the finished run. SidecarError where there is nothing to render."""
+        change = Change(reason="request", seen=time.monotonic())
+        serving = self._tasks.spawn(self.showcase.serve(), "gallery")
+        try:
+            plan = await self.stages.plan(change)
+            return await self.stages.render(plan, lambda: RunState.CANCELLED)
+        finally:
+            serving.cancel()
+
+    def render_now(self) -> None:
+        """Render the config as it is, also where nothing changed. For the web."""
+        self.pipeline.submit(Change(reason="request", seen=time.monotonic()))
+
+    def status(self) -> dict[str, object]:
+        """What the daemon is doing, for the API."""
+        view = self.showcase.view
+        return {
+            "version": __version__,
+            "config": self.config_dir.name,
+            "engine": view.engine.kind if view.engine else None,
+            "engine_version": view.engine.version if view.engine else None,
+            "rendering": view.current.id if view.current else None,
+            "waiting": self.pipeline.waiting,
+            "shown": view.shown.id if view.shown else None,
+            "latest": view.latest.id if view.latest else None,
+            "polling": self.watcher.polling,
+            "health": [{"part": part.part, "ok": part.ok, "detail": part.detail} for part in self.showcase.health],
+            "gateway": self.gateway.snapshot(),
+        }
+
+    async def _runs(self, limit: int, before: str) -> list[dict[str, object]]:
+        return [_brief(run) for run in await self.state.runs(limit=limit, before=before or None)]
+
+    # ── what the parts are given ─────────────────────────────────────────────────────────────────────────
+
+    def _publish_event(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.events.publish(kind, data)
+        if self._hear is not None:
+            self._hear(kind, data)
+
+    async def _tell(self, run: Run) -> None:
+        if self.outbox is not None:
+            message = message_of(run, self.settings.web.base_url or self.url)
+            if message is not None:
+                await self.outbox.post(message)
+
+    async def metadata(self, server: str, rating_key: int) -> Element:
+        """For the draft engine: see ``sidecar.engine.draft.ItemSource``."""
+        return await self._reader(server).metadata(rating_key)
+
+    async def art(self, server: str, rating_key: int) -> bytes:
+        """For the draft engine: see ``sidecar.engine.draft.ItemSource``."""
+        return await self._reader(server).art(rating_key)
+
+    def _reader(self, server: str) -> PlexReader:
+        reader = self.planner.readers.get(server)
+        if reader is None:
+            raise PlexAway(f"there is no Plex server {server} in the config now")
+        return reader
+
+
+def _brief(run: Run) -> dict[str, object]:
+    brief = RunBrief.of(run)
+    return {
+        "id": brief.id,
+        "state": brief.state.value,
+        "reason": brief.reason,
+        "started": brief.started.isoformat(),
+        "seconds": brief.seconds,
+        "revision": brief.revision,
+        "engine": brief.engine.kind if brief.engine else None,
+        "rendered": brief.rendered,
+        "changed": brief.changed,
+        "failed": brief.failed,
+        "blocked": brief.blocked,
+        "errors": brief.errors,
+        "warnings": brief.warnings,
+    }

@@ -1,0 +1,179 @@
+"""What each command of the command line does. ``cli`` parses, these act; each returns the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sidecar import checks, logs
+from sidecar.app import App
+from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
+from sidecar.model import PictureState, Run, RunState, Severity
+from sidecar.progress import Progress
+from sidecar.settings import Settings, load_settings
+
+Print = Callable[[object], None]
+Env = Mapping[str, str]
+
+HERE: Final = Path(__file__).parent
+
+
+async def run(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Watch, render and serve until told to stop."""
+    settings, redact = _settings(options, env)
+    async with App(settings, options.directory, env, redact=redact) as app:
+        progress.say(f"gallery: {app.url}")
+        await _until_stopped(app)
+    return 0
+
+
+async def render(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Render once."""
+    settings, redact = _settings(options, env, level="warning")
+    result = await _once(settings, options.directory, env, redact, progress)
+    if options.json:
+        output(summary(result, settings))
+    else:
+        _tell(result, settings, progress)
+    return 0 if result.state is RunState.DONE else 1
+
+
+async def check(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Validate the settings and the config directory; nothing is rendered, Plex is not asked."""
+    settings, _ = _settings(options, env, level="warning")
+    problems = await asyncio.to_thread(checks.check, options.directory, settings, env)
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    warnings = sum(problem.severity is Severity.WARNING for problem in problems)
+    if options.json:
+        output({"errors": errors, "warnings": warnings, "problems": [checks.plain(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            progress.problem(problem)
+        output(f"{options.directory}: {errors} errors, {warnings} warnings")
+    return 1 if errors else 0
+
+
+async def demo(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """The demo's Plex, and the daemon on the sample config."""
+    async with contextlib.AsyncExitStack() as stack:
+        progress.step("drawing the demo's posters")
+        world = World.sample()
+        plex = await stack.enter_async_context(DemoPlex(world))
+        hosts = await stack.enter_async_context(DemoHosts(world))
+        if options.data is None:
+            options.data = Path(tempfile.mkdtemp(prefix="kometa-sidecar-demo-"))
+            stack.push_async_callback(asyncio.to_thread, shutil.rmtree, options.data, ignore_errors=True)
+        directory = await asyncio.to_thread(_sample, options.data)
+        env = {**env, "KOMETA_PLEX_URL": plex.url, "KOMETA_PLEX_TOKEN": DEMO_TOKEN, "KOMETA_TMDB_APIKEY": "0" * 32}
+        settings, redact = _settings(options, env, level="warning" if options.once else "info", host_map=hosts.map)
+        if options.once:
+            result = await _once(settings, directory, env, redact, progress)
+            output(summary(result, settings))
+            return 0 if result.state is RunState.DONE and not plex.writes else 1
+        async with App(settings, directory, env, redact=redact) as app:
+            progress.done()
+            progress.say(f"\n  gallery   {app.url}", "bold green")
+            progress.say(f"  edit      {directory}/overlays/*.yml or config.yml, and watch the posters change")
+            progress.say("  stop      Ctrl-C\n")
+            await _until_stopped(app)
+            progress.say(f"the demo's Plex saw {len(plex.requests)} reads, {len(plex.writes)} writes")
+    return 0
+
+
+def summary(run: Run, settings: Settings) -> dict[str, Any]:
+    """A run as one line of JSON."""
+    return {
+        "run": run.id,
+        "state": run.state.value,
+        "engine": run.engine.kind if run.engine else None,
+        "version": run.engine.version if run.engine else None,
+        "pictures": sum(picture.state is PictureState.RENDERED for picture in run.pictures),
+        "targets": len(run.pictures),
+        "changed": len(run.changed),
+        "blocked_writes": len(run.blocked),
+        "errors": run.errors,
+        "warnings": run.warnings,
+        "seconds": run.seconds,
+        "gallery": str(settings.data.absolute() / "gallery" / "index.html"),
+    }
+
+
+async def _once(settings: Settings, directory: Path, env: Env, redact: logs.Redactor, progress: Progress) -> Run:
+    progress.step("starting")
+    async with App(settings, directory, env, redact=redact, serving=False, hear=lambda kind, data: _follow(progress, kind, data)) as app:
+        return await app.render_once()
+
+
+def _follow(progress: Progress, kind: str, data: Mapping[str, Any]) -> None:
+    if kind == "run.started":
+        progress.step(f"rendering {data['targets']} items")
+    elif kind == "run.phase":
+        progress.step(f"shard {data['shard']}: {data['name']}")
+    elif kind == "picture":
+        progress.step(f"{data['title']}: {data['state']}")
+    elif kind == "health" and not data["ok"]:
+        progress.step(f"{data['part']}: {data['detail']}")
+
+
+def _tell(run: Run, settings: Settings, progress: Progress) -> None:
+    progress.done()
+    for problem in run.problems:
+        progress.problem(problem)
+    line = summary(run, settings)
+    progress.say(
+        f"{line['state']}: {line['pictures']} of {line['targets']} pictures by {line['engine']} {line['version'] or ''} in "
+        f"{line['seconds']:.1f} s, {line['blocked_writes']} writes blocked\n{line['gallery']}"
+    )
+
+
+def _settings(
+    options: argparse.Namespace, env: Env, *, level: str | None = None, host_map: Mapping[str, str] | None = None
+) -> tuple[Settings, logs.Redactor]:
+    file = options.settings or (Path(env["KOMETA_SIDECAR_SETTINGS"]) if env.get("KOMETA_SIDECAR_SETTINGS") else None)
+    overrides: dict[str, Any] = {
+        "data": str(options.data) if options.data else None,
+        "engine": {"kind": options.engine},
+        "web": {"port": getattr(options, "port", None), "host": getattr(options, "host", None)},
+        "gateway": {"host_map": dict(host_map) if host_map else None},
+    }
+    settings = load_settings(file, env, overrides)
+    redact = logs.Redactor()
+    logs.set_up(level=level if level and settings.log.level == "info" else settings.log.level, style=settings.log.format, redact=redact)
+    return settings, redact
+
+
+def _sample(data: Path) -> Path:
+    """The sample config to edit: the checkout's own where there is one, else a copy of the installed one below ``data``."""
+    checkout = HERE.parent / "config" / "kometa"
+    if (checkout / "config.yml").is_file():
+        return checkout
+    copy = data / "config"
+    if not copy.exists():
+        shutil.copytree(HERE / "demo" / "sample" / "kometa", copy)
+    return copy
+
+
+async def _until_stopped(app: App) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    async with _signals() as stop:
+        await app.serve(stop)
+
+
+@contextlib.asynccontextmanager
+async def _signals() -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

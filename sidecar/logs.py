@@ -1,0 +1,75 @@
+"""Logging: set up once, and no known secret passes the handler.
+
+Redaction stands at the handler, so that a library's own log line or a traceback is covered like ours.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+MASK: Final = "(redacted)"
+_SHORTEST: Final = 6
+"""Characters; shorter "secrets" (a pin, "none") would mask ordinary text."""
+
+
+class Redactor:
+    """Masks every secret that it was told of."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Add secrets; the longest are masked first, so that one inside another leaves no rest."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return text
+
+
+class _Readable(logging.Formatter):
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
+class _Json(logging.Formatter):
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return self._redact(json.dumps(line, ensure_ascii=False))
+
+
+def set_up(*, level: str, style: str, redact: Redactor, stream: TextIO | None = None) -> None:
+    """Send all logging to ``stream`` (standard error), as ``readable`` lines or ``json``, through ``redact``."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Json(redact) if style == "json" else _Readable(redact))
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # These report each request or tick at INFO: of use to nobody but their own developers.
+    for noisy in ("aiohttp.access", "apscheduler", "watchdog", "plexapi", "urllib3", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

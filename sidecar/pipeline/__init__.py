@@ -1,0 +1,9 @@
+"""Leads the flow through the stages: ``plan`` (what to render), ``render`` (one run), ``judge`` (what became of it), ``loop`` (latest wins)."""
+
+from __future__ import annotations
+
+from sidecar.pipeline.loop import Pipeline
+from sidecar.pipeline.plan import Plan, Planner
+from sidecar.pipeline.render import Renderer
+
+__all__ = ["Pipeline", "Plan", "Planner", "Renderer"]

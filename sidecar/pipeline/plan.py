@@ -1,0 +1,114 @@
+"""What to render: the config read and frozen, the targets found, the preview config made."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar import revision as revisions
+from sidecar.gateway import Gateway
+from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Target
+from sidecar.plex import PlexReader, TargetWishes, resolve_targets
+from sidecar.store import State
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A revision, ready to be rendered."""
+
+    change: Change
+    revision: Revision
+    preview: PreviewConfig
+    targets: tuple[Target, ...]
+    scopes: Mapping[str, Scope]
+    problems: tuple[Problem, ...]
+    readers: Mapping[str, PlexReader]
+    gone: tuple[Picture, ...] = ()
+    """Targets that are asked for and no longer on the server."""
+
+    @property
+    def key(self) -> str:
+        """The same for plans that show the same: equal revision and equal targets with equal base art."""
+        return key_of(self.revision.id, self.targets)
+
+
+def key_of(revision: str, targets: Iterable[Target]) -> str:
+    """See ``Plan.key``; a run's key is that of its revision and its pictures' targets."""
+    parts = [revision, *sorted(f"{target.id} {target.thumb}" for target in targets)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def key_of_run(run: Run) -> str:
+    return key_of(run.revision, (picture.target for picture in run.pictures if picture.state is not PictureState.GONE))
+
+
+class Planner:
+    """Makes plans from the config directory. Holds the Plex readers between them."""
+
+    def __init__(
+        self,
+        *,
+        config_dir: Path,
+        options: revisions.ReadOptions,
+        store: Path,
+        wishes: TargetWishes,
+        gateway: Gateway,
+        state: State,
+        learn_secrets: Callable[[Iterable[str]], None],
+        follow: Callable[[Iterable[Path]], None],
+    ) -> None:
+        self._config_dir = config_dir
+        self._options = options
+        self._store = store
+        self._wishes = wishes
+        self._gateway = gateway
+        self._state = state
+        self._learn_secrets = learn_secrets
+        self._follow = follow
+        self._readers: dict[str, PlexReader] = {}
+        self._servers: tuple[PlexServer, ...] = ()
+
+    @property
+    def readers(self) -> Mapping[str, PlexReader]:
+        """By server name, of the last config that could be read."""
+        return self._readers
+
+    async def plan(self, change: Change) -> Plan:
+        """ConfigError where the config cannot be used, PlexError where Plex cannot say which items there are, StoreError."""
+        reading = await asyncio.to_thread(revisions.read, self._config_dir, self._options)
+        self._learn_secrets(revisions.secrets_of(reading.data))
+        self._follow(reading.watch)
+        self._connect(reading.servers)
+        found = await resolve_targets(
+            self._readers, [library.plan for library in reading.libraries], self._wishes, await self._state.remembered()
+        )
+        for (server, section), choices in found.remembered.items():
+            await self._state.remember_targets(server, section, choices)
+        revision = await asyncio.to_thread(revisions.freeze, reading, found.targets, self._store)
+        preview = await asyncio.to_thread(revisions.preview, reading)
+        return Plan(
+            change=change,
+            revision=revision,
+            preview=preview,
+            targets=found.targets,
+            scopes=found.scopes,
+            problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems))),
+            readers=dict(self._readers),
+            gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
+        )
+
+    def _connect(self, servers: tuple[PlexServer, ...]) -> None:
+        if servers == self._servers:
+            return
+        self._gateway.set_servers(servers)
+        kept = {server.name: server for server in self._servers}
+        self._readers = {
+            server.name: self._readers[server.name] if kept.get(server.name) == server else PlexReader(server) for server in servers
+        }
+        self._servers = servers

@@ -1,0 +1,263 @@
+"""One render from plan to finished run: shards and grants, Kometa's working directories, the engine, the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sidecar import revision as revisions
+from sidecar.engine import Engine
+from sidecar.errors import EngineError, PlexError, StoreError
+from sidecar.gateway import Gateway
+from sidecar.model import (
+    Blob,
+    Capture,
+    EngineEvent,
+    EngineInfo,
+    Grant,
+    LogLine,
+    Outcome,
+    OutcomeKind,
+    Picture,
+    PictureState,
+    Problem,
+    RenderJob,
+    Revision,
+    Run,
+    RunState,
+    Severity,
+    Shard,
+    Target,
+)
+from sidecar.pipeline import judge
+from sidecar.pipeline.intake import Intake
+from sidecar.pipeline.plan import Plan
+from sidecar.pipeline.run import Recorder, begun, new_run_id
+from sidecar.pipeline.runlog import RunLog
+from sidecar.pipeline.shards import divide, scopes_for
+from sidecar.pipeline.showcase import Showcase
+from sidecar.store import Blobs, State
+from sidecar.tasks import Spawn
+
+log = logging.getLogger(__name__)
+
+
+class Renderer:
+    """Renders plans, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        gateway: Gateway,
+        intake: Intake,
+        socket: Path,
+        blobs: Blobs,
+        state: State,
+        showcase: Showcase,
+        work: Path,
+        open_log: Callable[[str], RunLog],
+        tell: Callable[[Run], Awaitable[None]],
+        spawn: Spawn,
+        kometa_home: Path | None,
+        shards: int,
+        deadline: float,
+    ) -> None:
+        self._engine = engine
+        self._gateway = gateway
+        self._intake = intake
+        self._socket = socket
+        self._blobs = blobs
+        self._state = state
+        self._showcase = showcase
+        self._work = work
+        self._open_log = open_log
+        self._tell = tell
+        self._spawn = spawn
+        self._kometa_home = kometa_home
+        self._shards = shards
+        self._deadline = deadline
+
+    @property
+    def engine_info(self) -> EngineInfo | None:
+        return self._engine.info
+
+    async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
+        """Render ``plan``. The run is stored, shown and told before this returns; EngineError comes after that."""
+        info = self._engine.info or await self._engine.start()
+        # Each part keeps the secrets of the config out of the run: problems and targets hold none.
+        first = begun(new_run_id(datetime.now(UTC)), plan.change.reason, plan.revision.id, info, plan.targets, plan.problems)
+        seen = plan.change.seen or time.monotonic()
+        await self._state.save_run(first)
+        self._showcase.begin(first)
+        arrivals: asyncio.Queue[Capture | None] = asyncio.Queue()
+        recorder = Recorder(
+            first,
+            on_capture=arrivals.put_nowait,
+            on_phase=lambda phase: self._showcase.phase(first, phase),
+        )
+        try:
+            outcome, shards = await self._work_through(plan, recorder, arrivals)
+        except asyncio.CancelledError:
+            await self._finish(replace(recorder.run, state=fate()), seen)
+            raise
+        except (EngineError, StoreError) as error:
+            problem = Problem(severity=Severity.ERROR, what=str(error), source="engine")
+            run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
+            await self._finish(run, seen)
+            raise
+        return await self._finish(await self._verdict(plan, recorder, outcome, shards), seen)
+
+    # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _work_through(
+        self, plan: Plan, recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
+    ) -> tuple[Outcome, tuple[Shard, ...]]:
+        run_id = recorder.run.id
+        folder = self._work / run_id
+        shards = tuple(
+            Shard(index=index, token=secrets.token_urlsafe(24), home=folder / str(index), targets=targets)
+            for index, targets in enumerate(divide(plan.targets, self._shards))
+        )
+        job = RenderJob(
+            run_id=run_id, revision=plan.revision, preview=plan.preview, shards=shards, gateway=self._socket, deadline=self._deadline
+        )
+        run_log = self._open_log(run_id)
+
+        def report(event: EngineEvent) -> None:
+            recorder.hear(event)
+            if isinstance(event, LogLine):
+                run_log.write(event)
+
+        try:
+            await asyncio.gather(*(asyncio.to_thread(self._lay_out, plan, shard) for shard in shards))
+            with self._granted(plan, shards, recorder):
+                showing = self._spawn(self._show_arrivals(plan, shards, recorder, arrivals), f"pictures of {run_id}")
+                try:
+                    outcome = await self._engine.render(job, report) if shards else Outcome(kind=OutcomeKind.FINISHED)
+                finally:
+                    arrivals.put_nowait(None)
+                await showing
+            return outcome, shards
+        finally:
+            await run_log.save()
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    def _lay_out(self, plan: Plan, shard: Shard) -> None:
+        shown = {(target.server, target.library) for target in shard.targets}
+        keys = {library.key for library in plan.revision.libraries if (library.server, library.name) in shown}
+        libraries = plan.preview.data["libraries"]
+        assert isinstance(libraries, Mapping)
+        # A library without a target here would only be compiled for nothing.
+        data = {**plan.preview.data, "libraries": {key: section for key, section in libraries.items() if key in keys}}
+        preview = replace(plan.preview, data=data)
+        revisions.materialise(plan.revision, preview, shard.home, token=shard.token, kometa_home=self._kometa_home)
+
+    @contextlib.contextmanager
+    def _granted(self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder) -> Iterator[None]:
+        try:
+            for shard in shards:
+                grant = Grant(
+                    token=shard.token,
+                    run_id=recorder.run.id,
+                    shard=shard.index,
+                    scopes=scopes_for(shard.targets, plan.targets, plan.scopes),
+                    placeholders=plan.preview.placeholders,
+                    hosts=plan.preview.hosts,
+                )
+                self._gateway.open(grant, recorder)
+                self._intake.open(grant, recorder)
+            yield
+        finally:
+            for shard in shards:
+                self._gateway.close(shard.token)
+                self._intake.close(shard.token)
+
+    async def _show_arrivals(
+        self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
+    ) -> None:
+        """Show each poster as it comes, with the art under it."""
+        homes = {target.id: shard.home for shard in shards for target in shard.targets}
+        while (capture := await arrivals.get()) is not None:
+            target = recorder.target(capture)
+            before = await self._before(plan, target, homes[target.id])
+            picture = Picture(target=target, state=PictureState.RENDERED, before=before, after=capture.blob)
+            self._showcase.picture(recorder.shown(picture), picture)
+
+    # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _verdict(self, plan: Plan, recorder: Recorder, outcome: Outcome, shards: tuple[Shard, ...]) -> Run:
+        finished = {target.id: outcome.kind is OutcomeKind.FINISHED for shard in shards for target in shard.targets}
+        befores = {picture.target.id: picture.before for picture in recorder.run.pictures if picture.before is not None}
+        pictures = judge.pictures_of(plan.targets, recorder.captures, recorder.reports.values(), befores, finished)
+        filled = []
+        for picture in pictures:
+            if picture.before is None:
+                picture = replace(picture, before=await self._plex_art(plan, picture.target))
+            filled.append(picture)
+        state = judge.state_of(outcome, filled)
+        last = await self._state.last_good()
+        problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *judge.problems_of(recorder.lines))
+        if outcome.kind is not OutcomeKind.FINISHED and outcome.detail:
+            problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
+        return replace(
+            recorder.run,
+            state=state,
+            pictures=(*filled, *plan.gone),
+            blocked=tuple(recorder.writes),
+            problems=tuple(dict.fromkeys(problems)),
+            changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),
+        )
+
+    async def _before(self, plan: Plan, target: Target, home: Path) -> Blob | None:
+        """The art that Kometa drew on: its own backup of this run, else the asset, else what Plex shows."""
+        path = await asyncio.to_thread(_drawn_on, plan.revision, target, home)
+        if path is not None:
+            try:
+                data = await asyncio.to_thread(path.read_bytes)
+            except OSError as error:
+                log.warning("the art under %s could not be read: %s", target.label, error)
+            else:
+                return await self._blobs.put(data)
+        return await self._plex_art(plan, target)
+
+    async def _plex_art(self, plan: Plan, target: Target) -> Blob | None:
+        reader = plan.readers.get(target.server)
+        if reader is None or not target.thumb:
+            return None
+        try:
+            return await self._blobs.put(await reader.art(target.thumb))
+        except PlexError as error:
+            log.warning("the poster of %s could not be read from Plex: %s", target.label, error)
+            return None
+
+    async def _finish(self, run: Run, seen: float) -> Run:
+        pictures = tuple(replace(p, state=PictureState.FAILED) if p.state is PictureState.WAITING else p for p in run.pictures)
+        run = replace(run, pictures=pictures, ended=datetime.now(UTC), seconds=round(time.monotonic() - seen, 3))
+        await self._state.save_run(run)
+        self._showcase.end(run)
+        if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED):
+            await self._showcase.flush()
+            await self._tell(run)
+        log.info("run %s: %s in %.2f s, %d pictures, %d changed", run.id, run.state, run.seconds, len(run.pictures), len(run.changed))
+        return run
+
+
+def _drawn_on(revision: Revision, target: Target, home: Path) -> Path | None:
+    """The original that Kometa kept in ``home`` before it drew, or the asset that it drew on instead."""
+    for library in revision.libraries:
+        if (library.server, library.name) == (target.server, target.library):
+            folder = home / "config" / "overlays" / f"{library.key} Original Posters"
+            for suffix in (".png", ".jpg", ".webp"):
+                path = folder / f"{target.rating_key}{suffix}"
+                if path.is_file():
+                    return path
+    return revisions.asset_poster(revision, target)

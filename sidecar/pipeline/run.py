@@ -1,0 +1,94 @@
+"""One run in progress: collects what the gateway keeps and the engine says, and turns it into a Run. No I/O of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sidecar.model import (
+    BlockedWrite,
+    Capture,
+    EngineEvent,
+    EngineInfo,
+    LogLine,
+    OverlayReport,
+    Phase,
+    Picture,
+    PictureState,
+    Problem,
+    Run,
+    RunState,
+    Target,
+)
+
+MOST_BLOCKED = 2_000
+"""Blocked writes kept in a run's record."""
+
+
+def new_run_id(now: datetime) -> str:
+    """Sorts by time, unique: ``20261121T005300123-1a2b3c``."""
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
+
+
+class Recorder:
+    """Sink of a run's grants and hearer of its engine."""
+
+    def __init__(self, run: Run, *, on_capture: Callable[[Capture], None], on_phase: Callable[[Phase], None]) -> None:
+        self.run = run
+        self.captures: list[Capture] = []
+        self.writes: list[BlockedWrite] = []
+        self.notes: list[Problem] = []
+        self.lines: list[LogLine] = []
+        self.reports: dict[tuple[str, int], OverlayReport] = {}
+        self._on_capture = on_capture
+        self._on_phase = on_phase
+        self._targets = {(p.target.server, p.target.rating_key): p.target for p in run.pictures}
+
+    def captured(self, capture: Capture) -> None:
+        """An upload was kept. Those of items that are no target (a target's show, say) are counted as writes only."""
+        self.captures.append(capture)
+        if capture.kind == "poster" and capture.blob.size and (capture.server, capture.rating_key) in self._targets:
+            self._on_capture(capture)
+
+    def blocked(self, write: BlockedWrite) -> None:
+        if len(self.writes) < MOST_BLOCKED:
+            self.writes.append(write)
+
+    def note(self, problem: Problem) -> None:
+        if problem not in self.notes:
+            self.notes.append(problem)
+
+    def hear(self, event: EngineEvent) -> None:
+        """An engine's event. Of log lines only those from WARNING up are kept here: the run's log file has them all."""
+        if isinstance(event, LogLine):
+            if event.level in ("WARNING", "ERROR", "CRITICAL"):
+                self.lines.append(event)
+        elif isinstance(event, OverlayReport):
+            self.reports[(event.server, event.rating_key)] = event
+        else:
+            self._on_phase(event)
+
+    def target(self, capture: Capture) -> Target:
+        return self._targets[(capture.server, capture.rating_key)]
+
+    def shown(self, picture: Picture) -> Run:
+        """The run so far, with ``picture`` in its place."""
+        pictures = tuple(picture if old.target.id == picture.target.id else old for old in self.run.pictures)
+        self.run = replace(self.run, pictures=pictures, blocked=tuple(self.writes))
+        return self.run
+
+
+def begun(run_id: str, reason: str, revision: str, engine: EngineInfo, targets: Iterable[Target], problems: tuple[Problem, ...]) -> Run:
+    """A run at its beginning: every picture waits."""
+    return Run(
+        id=run_id,
+        state=RunState.RENDERING,
+        reason=reason,
+        started=datetime.now(UTC),
+        revision=revision,
+        engine=engine,
+        pictures=tuple(Picture(target=target, state=PictureState.WAITING) for target in targets),
+        problems=problems,
+    )

@@ -1,0 +1,144 @@
+"""What people see right now: keeps the gallery and the event stream in step with the runs and the parts' health.
+
+Pages are published first, then the events that send browsers to fetch them. Publishing is coalesced: ten pictures that
+come while one page is written make one more page, not ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from sidecar.errors import StoreError
+from sidecar.model import EngineInfo, Health, Phase, Picture, Run, RunState
+from sidecar.publish import GalleryView, RunBrief
+
+log = logging.getLogger(__name__)
+
+HISTORY: Final = 50
+"""Runs listed on the gallery's first page."""
+
+_PHASES: Final = {
+    "start": "starting Kometa",
+    "connect": "reading Plex",
+    "compile": "compiling the overlays",
+    "draw": "drawing",
+    "finish": "finishing",
+}
+"""Phases for people."""
+
+PublishEvent = Callable[[str, Mapping[str, Any]], None]
+
+
+class Site(Protocol):
+    """See ``sidecar.publish.Gallery``."""
+
+    def publish(self, view: GalleryView) -> None: ...
+
+
+class Showcase:
+    """The one holder of what is shown. All methods on the loop."""
+
+    def __init__(self, site: Site, publish_event: PublishEvent, *, config_dir: str, watching: bool) -> None:
+        self._site = site
+        self._event = publish_event
+        self._view = GalleryView(config_dir=config_dir, watching=watching)
+        self._health: dict[str, Health] = {}
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._dirty = asyncio.Event()
+        self._publishing = asyncio.Lock()
+
+    @property
+    def view(self) -> GalleryView:
+        return self._view
+
+    @property
+    def health(self) -> tuple[Health, ...]:
+        return tuple(self._health.values())
+
+    def restore(self, *, shown: Run | None, latest: Run | None, history: tuple[RunBrief, ...]) -> None:
+        """Begin with what an earlier process left."""
+        self._view = replace(self._view, shown=shown, latest=latest, history=history[:HISTORY])
+        self.touch()
+
+    def engine(self, info: EngineInfo | None) -> None:
+        if info != self._view.engine:
+            self._view = replace(self._view, engine=info)
+            self.touch()
+
+    def well(self, part: str, detail: str = "") -> bool:
+        """``part`` works; True where it did not before."""
+        return self._set(Health(part=part, ok=True, detail=detail, since=datetime.now(UTC)))
+
+    def away(self, part: str, detail: str) -> bool:
+        """``part`` does not work, for the reason ``detail``; True where it did before."""
+        return self._set(Health(part=part, ok=False, detail=detail, since=datetime.now(UTC)))
+
+    def _set(self, health: Health) -> bool:
+        old = self._health.get(health.part)
+        if old is not None and (old.ok, old.detail) == (health.ok, health.detail):
+            return False
+        turned = old is not None and old.ok != health.ok
+        if old is not None and old.ok == health.ok:
+            health = replace(health, since=old.since)
+        self._health[health.part] = health
+        self._view = replace(self._view, health=self.health)
+        if not health.ok or turned:
+            (log.info if health.ok else log.warning)("%s: %s", health.part, health.detail or ("well" if health.ok else "away"))
+        self.touch("health", {"part": health.part, "ok": health.ok, "detail": health.detail})
+        return turned or (old is None and not health.ok)
+
+    def begin(self, run: Run) -> None:
+        self._view = replace(self._view, current=run)
+        self.touch("run.started", {"run": run.id, "reason": run.reason, "targets": len(run.pictures)})
+
+    def phase(self, run: Run, phase: Phase) -> None:
+        self.touch("run.phase", {"run": run.id, "name": _PHASES.get(phase.name, phase.name), "shard": phase.shard, "detail": phase.detail})
+
+    def picture(self, run: Run, picture: Picture) -> None:
+        self._view = replace(self._view, current=run)
+        self.touch("picture", {"run": run.id, "target": picture.target.id, "title": picture.target.label, "state": picture.state.value})
+
+    def end(self, run: Run) -> None:
+        """``run`` is over: a good one is shown, another only banners above what was shown."""
+        shown = run if run.state is RunState.DONE else self._view.shown
+        # A superseded run says nothing about the config that is there now.
+        latest = self._view.latest if run.state in (RunState.SUPERSEDED, RunState.CANCELLED) else run
+        history = (RunBrief.of(run), *(brief for brief in self._view.history if brief.id != run.id))[:HISTORY]
+        self._view = replace(self._view, current=None, shown=shown, latest=latest, history=history)
+        self.touch("run.ended", {"run": run.id, "state": run.state.value, "changed": list(run.changed), "errors": run.errors})
+
+    def touch(self, kind: str = "", data: dict[str, Any] | None = None) -> None:
+        """Something changed; with ``kind``, tell browsers once the pages show it."""
+        if kind:
+            self._events.append((kind, data or {}))
+        self._dirty.set()
+
+    async def flush(self) -> None:
+        """Publish what has not been published. StoreError where the disk refuses; what was not told stays to be told."""
+        async with self._publishing:
+            self._dirty.clear()
+            events, self._events = self._events, []
+            try:
+                await asyncio.to_thread(self._site.publish, self._view)
+            except StoreError:
+                self._events[:0] = events
+                raise
+            for kind, data in events:
+                self._event(kind, data)
+
+    async def serve(self) -> None:
+        """Publish whenever something changed, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            try:
+                await self.flush()
+            except StoreError as error:
+                # Not through away(): that would mark the page dirty again at once.
+                log.error("the gallery could not be written: %s", error)
+                await asyncio.sleep(5)
+                self._dirty.set()

@@ -1,0 +1,81 @@
+"""What the loop leads (see ``loop.Stage``): planner and renderer, and what is said when they cannot work."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sidecar.errors import ConfigError
+from sidecar.model import Change, Run, RunState
+from sidecar.pipeline.plan import Plan, Planner, key_of_run
+from sidecar.pipeline.render import Renderer
+from sidecar.pipeline.run import new_run_id
+from sidecar.pipeline.showcase import Showcase
+from sidecar.store import State
+
+log = logging.getLogger(__name__)
+
+ASKED = ("request", "render")
+"""Reasons for which a render is made even where nothing changed."""
+
+
+class Stages:
+    """Planner, renderer and showcase under one roof."""
+
+    def __init__(
+        self, *, planner: Planner, renderer: Renderer, showcase: Showcase, state: State, tell: Callable[[Run], Awaitable[None]]
+    ) -> None:
+        self._planner = planner
+        self._renderer = renderer
+        self._showcase = showcase
+        self._state = state
+        self._tell = tell
+
+    async def plan(self, change: Change) -> Plan:
+        plan = await self._planner.plan(change)
+        self._showcase.well("config")
+        return plan
+
+    async def needed(self, plan: Plan) -> bool:
+        """False where the run that ended last is good, shows this plan, and the same engine drew it."""
+        latest = self._showcase.view.latest
+        if plan.change.reason in ASKED or latest is None or latest.state is not RunState.DONE:
+            return True
+        engine = self._renderer.engine_info
+        same_engine = (
+            engine is None or latest.engine is None or _identity(latest) == (engine.kind, engine.version, engine.pillow, engine.layout)
+        )
+        return not (same_engine and key_of_run(latest) == plan.key)
+
+    async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
+        run = await self._renderer.render(plan, fate)
+        self._showcase.well("worker")
+        return run
+
+    async def invalid(self, change: Change, error: ConfigError) -> None:
+        """A run that never was rendered, so that the gallery, the history and webhooks can say why. Repeats are not recorded."""
+        self._showcase.away("config", str(error))
+        latest = self._showcase.view.latest
+        if latest is not None and latest.state is RunState.INVALID and latest.problems == error.problems:
+            return
+        now = datetime.now(UTC)
+        run = Run(id=new_run_id(now), state=RunState.INVALID, reason=change.reason, started=now, ended=now, problems=error.problems)
+        run = replace(run, seconds=round(time.monotonic() - change.seen, 3) if change.seen else 0.0)
+        await self._state.save_run(run)
+        self._showcase.end(run)
+        await self._showcase.flush()
+        await self._tell(run)
+
+    async def away(self, part: str, error: Exception) -> None:
+        self._showcase.away(part, str(error))
+
+    async def well(self, part: str) -> None:
+        self._showcase.well(part)
+
+
+def _identity(run: Run) -> tuple[str, str, str, str]:
+    engine = run.engine
+    return (engine.kind, engine.version, engine.pillow, engine.layout) if engine else ("", "", "", "")

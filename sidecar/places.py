@@ -1,0 +1,70 @@
+"""Where the daemon keeps what: the data directory's layout, and the short-lived runtime directory for sockets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths below one data directory; nothing is made before it is needed."""
+
+    data: Path
+    runtime: Path
+    """Sockets: its path must be short (a unix socket's is at most 107 bytes)."""
+
+    @property
+    def gallery(self) -> Path:
+        return self.data / "gallery"
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def revisions(self) -> Path:
+        return self.data / "revisions"
+
+    @property
+    def work(self) -> Path:
+        """Kometa's working directories; emptied at each start."""
+        return self.data / "work"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def cache(self) -> Path:
+        return self.data / "cache"
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime / "gateway.sock"
+
+
+def open_places(data: Path, env: Mapping[str, str]) -> Places:
+    """Make the two directories. StoreError where that cannot be.
+
+    Sockets go below systemd's ``$RUNTIME_DIRECTORY`` or ``$XDG_RUNTIME_DIR``, else into a private directory in /tmp.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if not os.access(data, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+        base = (env.get("RUNTIME_DIRECTORY") or "").split(":")[0] or env.get("XDG_RUNTIME_DIR")
+        parent = base if base and len(base) < 60 and os.access(base, os.W_OK) else None
+        runtime = Path(tempfile.mkdtemp(prefix="ks-", dir=parent or "/tmp"))  # noqa: S108 - mkdtemp makes it private
+    except OSError as error:
+        raise StoreError(f"the data directory {data} cannot be used: {error.strerror or error}. Choose another with --data") from error
+    return Places(data=data, runtime=runtime)
