@@ -40,6 +40,7 @@ def test_long_text_is_cut() -> None:
     assert visible("x" * 10, 5) == "xxxx…"
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(st.characters(codec=None)) | st.binary(),

@@ -98,11 +98,12 @@
     } else {
       // Other cards or another order: new shelves, into which the cards that did not change move as they are.
       const next = document.importNode(fresh, true);
+      const added = [];
       for (const card of next.querySelectorAll("[data-card]")) {
         const old = document.getElementById(card.id);
         if (old?.dataset.key === card.dataset.key) card.replaceWith(old);
+        else added.push(card);
       }
-      const added = [...next.querySelectorAll("[data-card]")].filter((card) => !pictures.contains(card));
       pictures.replaceChildren(...next.childNodes);
       for (const card of added) card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
     }

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+from pydantic import SecretStr
+
+from sidecar.model import Health, PictureState, RunState, Severity
+from sidecar.publish import GalleryView, RunBrief
+from tests.browser.desk import Desk, card, position, slider, until
+from tests.publish.samples import DRAFT, START, problem, run, writes
+from tests.publish.test_gallery import HOSTILE, hostile_run
+from tests.web.site import Site, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+
+
+def everything(desk: Desk) -> GalleryView:
+    """A page with all its parts: errors, health, draft, every state, warnings, writes, history."""
+    pictures = list(desk.pictures())
+    trouble = problem(Severity.ERROR, "The font does not exist", file="overlays/a/rather/long/path/badges.yml", line=40, mend="Add it.")
+    pictures[1] = replace(pictures[1], state=PictureState.FAILED, after=None, problems=(trouble,))
+    pictures[2] = replace(pictures[2], state=PictureState.UNTOUCHED, after=None)
+    pictures[3] = replace(pictures[3], state=PictureState.GONE, before=None, after=None)
+    shown = run(1, tuple(pictures), engine=DRAFT, problems=(trouble, problem(Severity.WARNING, "odd")))
+    shown = replace(shown, blocked=writes(shown.id, (101, 102)))
+    bad = run(3, (), state=RunState.INVALID, problems=(problem(Severity.ERROR, "no" * 80, file="config.yml", line=1, mend="so" * 80),))
+    health = (Health(part="plex", ok=False, detail="http://10.0.0.7:32400 does not answer within 10 s", since=START),)
+    history = (RunBrief.of(bad), RunBrief.of(shown))
+    return GalleryView(shown=shown, latest=bad, current=desk.waiting(), history=history, health=health, config_dir="config")
+
+
+@asynccontextmanager
+async def plain_server(directory: Path) -> AsyncIterator[str]:
+    """``python3 -m http.server``, as anybody would serve a copy."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", cwd=directory,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        async with asyncio.timeout(20):
+            line = (await process.stdout.readline()).decode()
+        yield f"http://127.0.0.1:{line.split(' port ')[1].split()[0]}"
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+def listen(tab: Page) -> list[str]:
+    """Everything that went wrong in the page, as it comes."""
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
+    tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    return wrong
+
+
+async def look_around(tab: Page) -> None:
+    """All that needs no daemon: slider, switch, filter, viewer, theme, permalink."""
+    await slider(tab, "101").press("End")
+    assert await position(tab, "101") == 100
+    await tab.get_by_role("radio", name="Split").check()
+    assert await position(tab, "102") == 50
+    await card(tab, "101").get_by_role("link").click()
+    viewer = tab.get_by_role("dialog")
+    await expect(viewer).to_be_visible()
+    await until(tab, "[...document.querySelectorAll('#viewer img')].every(i => i.complete && i.naturalWidth === 200)")
+    await tab.keyboard.press("Escape")
+    await expect(viewer).to_be_hidden()
+    theme = await tab.locator("html").get_attribute("data-theme")
+    await tab.get_by_role("button", name="Switch between light and dark").click()
+    assert await tab.locator("html").get_attribute("data-theme") != theme
+    await expect(tab.get_by_role("button", name="Render now")).to_be_hidden()
+    await tab.get_by_role("link", name="Permalink").click()
+    await expect(tab.locator("html")).to_have_attribute("data-kind", "run")
+    await until(tab, "document.querySelector('#t-101 img').naturalWidth > 0")
+
+
+async def test_opened_from_the_disk(desk: Desk, tab: Page) -> None:
+    await desk.show(desk.good())
+    wrong = listen(tab)
+    await tab.goto((desk.root / "index.html").as_uri())
+    await look_around(tab)
+    assert wrong == []
+
+
+async def test_copied_to_a_plain_file_server(desk: Desk, tab: Page, tmp_path: Path) -> None:
+    await desk.show(desk.good())
+    shutil.copytree(desk.root, tmp_path / "copy/below")
+    shutil.rmtree(desk.root)
+    wrong = listen(tab)
+    async with plain_server(tmp_path / "copy") as url:
+        await tab.goto(f"{url}/below/")
+        await look_around(tab)
+    assert [line for line in wrong if "404" not in line] == []  # it asks once whether there is a daemon
+
+
+async def test_hostile_text_does_nothing(desk: Desk, tab: Page) -> None:
+    await desk.publish(GalleryView(shown=hostile_run(desk.store), config_dir=HOSTILE[0], health=(Health(part=HOSTILE[2], ok=False),)))
+    wrong = listen(tab)
+    async with running(Site(desk.root)) as site:
+        await tab.goto(site.url)
+        await tab.locator("#pulse[data-pulse=live]").wait_for()
+        await expect(card(tab, "1")).to_contain_text("<script>alert(1)</script>")
+        await card(tab, "1").get_by_role("link").click()
+        await expect(tab.get_by_role("dialog")).to_contain_text("{{ 7*7 }}")
+        assert await tab.evaluate("document.querySelectorAll('img[onerror], svg[onload], script:not([src])').length") == 0
+        await tab.keyboard.press("Escape")
+        await tab.set_viewport_size({"width": 360, "height": 700})
+        assert await tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert wrong == []
+
+
+async def test_the_content_security_policy_holds(desk: Desk, tab: Page) -> None:
+    await desk.show(desk.good())
+    wrong = listen(tab)
+    for place in ("http", "file"):
+        async with running(Site(desk.root)) as site:
+            await tab.goto(site.url if place == "http" else (desk.root / "index.html").as_uri())
+            await tab.evaluate("const s = document.createElement('script'); s.textContent = 'window.owned = 1'; document.body.append(s)")
+            assert await tab.evaluate("window.owned") is None
+            assert any("Content Security Policy" in line or "Content-Security-Policy" in line for line in wrong), place
+            wrong.clear()
+
+
+@pytest.mark.parametrize("width", [360, 390, 820, 1440])
+async def test_no_width_scrolls_sideways(desk: Desk, tab: Page, width: int) -> None:
+    await desk.publish(everything(desk))
+    await tab.set_viewport_size({"width": width, "height": 800})
+    await tab.goto((desk.root / "index.html").as_uri())
+    for fold in await tab.locator("details:not([open]) summary").all():
+        await fold.click()
+    assert await tab.evaluate("document.documentElement.scrollWidth") <= width
+    await tab.locator("a[data-open]").first.click()
+    for label in ("Side by side", "Slider"):
+        await tab.get_by_role("radio", name=label).check()
+        assert await tab.evaluate("document.querySelector('.viewer__bar').scrollWidth") <= width
+        frame = await tab.locator("#viewer .frame").last.bounding_box()
+        assert frame
+        assert frame["x"] + frame["width"] <= width
+
+
+async def test_the_theme_follows_the_system_until_chosen(desk: Desk, tab: Page) -> None:
+    await desk.show(desk.good())
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    async with running(Site(desk.root)) as site:
+        await tab.goto(site.url)
+        dark = await tab.evaluate(ground)
+        await tab.emulate_media(color_scheme="light")
+        await until(tab, f"{ground} !== arg", dark)
+        await tab.get_by_role("button", name="Switch between light and dark").click()
+        assert await tab.evaluate(ground) == dark
+        await tab.reload()
+        assert await tab.evaluate(ground) == dark
+        await tab.get_by_role("button", name="Switch between light and dark").click()
+        await tab.emulate_media(color_scheme="dark")
+        await tab.reload()
+        assert await tab.evaluate(ground) != dark
+
+
+async def test_the_viewer_by_keyboard(desk: Desk, tab: Page) -> None:
+    await desk.show(desk.good())
+    async with running(Site(desk.root)) as site:
+        await tab.goto(site.url)
+        await card(tab, "101").get_by_role("link").focus()
+        await tab.keyboard.press("Enter")
+        viewer = tab.get_by_role("dialog", name="Movie 0 1990")
+        await expect(viewer).to_be_visible()
+        await expect(viewer.get_by_role("img")).to_have_count(2)
+        sources = await viewer.get_by_role("img").evaluate_all("list => list.map(image => image.getAttribute('src'))")
+        assert [source.startswith("img/") for source in sources] == [True, True]
+        await tab.keyboard.press("ArrowRight")
+        await expect(tab.get_by_role("dialog", name="Movie 1 1991")).to_be_visible()
+        await tab.get_by_role("radio", name="Slider").check()
+        divider = tab.get_by_role("dialog").get_by_role("slider")
+        await expect(divider).to_have_attribute("aria-valuenow", "50")
+        await divider.press("ArrowRight")
+        await expect(divider).to_have_attribute("aria-valuenow", "52")
+        await expect(tab.get_by_role("dialog", name="Movie 1 1991")).to_be_visible()
+        await tab.get_by_role("radio", name="Full size").check()
+        size = await tab.locator("#viewer .shot--after").evaluate("image => [image.clientWidth, image.clientHeight]")
+        assert size == [200, 300]
+        await tab.keyboard.press("Escape")
+        assert await tab.evaluate("document.activeElement.closest('article').id") == "t-102"
+
+
+async def test_filters(desk: Desk, tab: Page) -> None:
+    good = desk.good()
+    await desk.show(replace(good, changed=("102",)))
+    async with running(Site(desk.root)) as site:
+        await tab.goto(site.url)
+        await tab.get_by_role("radio", name="Changed").check()
+        visible = "[...document.querySelectorAll('[data-card]')].filter(card => card.offsetParent).map(card => card.dataset.target)"
+        assert await tab.evaluate(visible) == ["102"]
+        await expect(tab.get_by_role("heading", name="TV Shows")).to_be_hidden()
+        await tab.get_by_role("radio", name="Trouble").check()
+        assert await tab.evaluate(visible) == []
+        await expect(tab.get_by_text("No picture fits this filter.")).to_be_visible()
+
+
+async def test_reduced_motion(desk: Desk, tab: Page) -> None:
+    await desk.publish(GalleryView(current=desk.waiting()))
+    await tab.emulate_media(reduced_motion="reduce")
+    await tab.goto((desk.root / "index.html").as_uri())
+    moving = "[...document.querySelectorAll('*')].filter(e => parseFloat(getComputedStyle(e).animationDuration) > 0.01).length"
+    assert await tab.evaluate(moving) == 0
+    await tab.emulate_media(reduced_motion="no-preference")
+    await tab.evaluate("for (const frame of document.querySelectorAll('.frame')) frame.closest('article').classList.add('is-waiting')")
+    assert await tab.evaluate(moving) > 0
+
+
+async def test_without_scripts_the_pictures_are_there(desk: Desk, browser: Browser) -> None:
+    await desk.show(desk.good())
+    plain = await browser.new_context(java_script_enabled=False)
+    try:
+        tab = await plain.new_page()
+        await tab.goto((desk.root / "index.html").as_uri())
+        await expect(card(tab, "101").get_by_role("img").first).to_be_visible()
+        await expect(tab.get_by_role("slider")).to_have_count(0)
+        await card(tab, "101").get_by_role("link").click()
+        assert tab.url.endswith(".webp")
+    finally:
+        await plain.close()
+
+
+async def test_login(desk: Desk, tab: Page) -> None:
+    good = desk.good()
+    await desk.show(good)
+    wrong = listen(tab)
+    async with running(Site(desk.root), host="0.0.0.0", token=SecretStr("open sesame please")) as site:
+        await tab.goto(f"{site.url}/runs/{good.id}/")
+        await tab.get_by_label("Token").fill("wrong")
+        await tab.get_by_role("button", name="Log in").click()
+        await expect(tab.get_by_role("alert")).to_have_text("That is not the token.")
+        await tab.get_by_label("Token").fill("open sesame please")
+        await tab.keyboard.press("Enter")
+        await tab.wait_for_url(f"{site.url}/runs/{good.id}/")
+        await tab.goto(site.url)
+        await tab.locator("#pulse[data-pulse=live]").wait_for()
+        await tab.get_by_role("button", name="Render now").click()
+        async with asyncio.timeout(10):
+            while site.asked.renders == 0:
+                await asyncio.sleep(0.02)
+        # Who comes from another site has no cookie at first, and is let in all the same.
+        await tab.goto("about:blank")
+        await tab.set_content(f'<a href="{site.url}/runs/{good.id}/">go</a>')
+        await tab.get_by_text("go").click()
+        await tab.wait_for_url(f"{site.url}/runs/{good.id}/")
+    assert not [line for line in wrong if "401" not in line and "403" not in line]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_axe_finds_nothing(desk: Desk, tab: Page, theme: str, width: int) -> None:
+    axe = os.environ.get("AXE_JS", "")
+    if not Path(axe).is_file():
+        pytest.skip("AXE_JS does not name axe-core's axe.min.js")
+    view = everything(desk)
+    shown = view.shown
+    assert shown
+    await tab.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    await tab.set_viewport_size({"width": width, "height": 900})
+
+    async def check(name: str) -> None:
+        found = await tab.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html + n.failureSummary)])")
+        assert found == [], name
+
+    await desk.publish(view)
+    await desk.publish(replace(view, current=None))
+    for name in ("index.html", f"runs/{shown.id}/index.html"):
+        await tab.goto((desk.root / name).as_uri())
+        await tab.evaluate(Path(axe).read_text())
+        for fold in await tab.locator("details:not([open]) summary").all():
+            await fold.click()
+        await check(name)
+        await tab.get_by_role("radio", name="Split").check()
+        await check(f"{name}, split")
+        await tab.locator("a[data-open]").first.click()
+        for label in ("Side by side", "Slider"):
+            await tab.get_by_role("radio", name=label).check()
+            await check(f"{name}, viewer {label}")
+    for empty in (GalleryView(config_dir="config"), GalleryView(current=desk.waiting())):
+        await desk.publish(empty)
+        await tab.goto((desk.root / "index.html").as_uri())
+        await tab.evaluate(Path(axe).read_text())
+        await check("empty")
+    async with running(Site(desk.root), host="0.0.0.0", token=SecretStr("open sesame please")) as site:
+        for place in ("/", "/login/nothing"):
+            await tab.goto(site.url + place)
+            await tab.evaluate(Path(axe).read_text())
+            await check(place)
