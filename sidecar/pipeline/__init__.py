@@ -1,4 +1,7 @@
-"""Leads the flow through the stages: ``plan`` (what to render), ``render`` (one run), ``judge`` (what became of it), ``loop`` (latest wins)."""
+"""Leads the flow through the stages.
+
+loop (latest wins) -> plan (what to render) -> render (one run) -> judge (what became of it) -> showcase (what is shown)
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sidecar.errors import ConfigError
-from sidecar.model import Change, Run, RunState
+from sidecar.model import Change, EngineInfo, Run, RunState
 from sidecar.pipeline.plan import Plan, Planner, key_of_run
 from sidecar.pipeline.render import Renderer
 from sidecar.pipeline.run import new_run_id
@@ -44,11 +44,7 @@ class Stages:
         latest = self._showcase.view.latest
         if plan.change.reason in ASKED or latest is None or latest.state is not RunState.DONE:
             return True
-        engine = self._renderer.engine_info
-        same_engine = (
-            engine is None or latest.engine is None or _identity(latest) == (engine.kind, engine.version, engine.pillow, engine.layout)
-        )
-        return not (same_engine and key_of_run(latest) == plan.key)
+        return _identity(latest.engine) != _identity(self._renderer.engine_info) or key_of_run(latest) != plan.key
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
         run = await self._renderer.render(plan, fate)
@@ -76,6 +72,6 @@ class Stages:
         self._showcase.well(part)
 
 
-def _identity(run: Run) -> tuple[str, str, str, str]:
-    engine = run.engine
-    return (engine.kind, engine.version, engine.pillow, engine.layout) if engine else ("", "", "", "")
+def _identity(engine: EngineInfo | None) -> tuple[str, ...]:
+    """What of an engine decides the pixels."""
+    return (engine.kind, engine.version, engine.pillow, engine.layout) if engine else ()
