@@ -154,7 +154,7 @@ class PlexReader:
         """A picture's bytes: of an item (its current poster), or of a path such as /library/metadata/101/thumb/1700000000."""
         path = which if isinstance(which, str) else (await self.metadata(which)).get("thumb", "")
         if not _PICTURE.fullmatch(path):
-            raise PlexError(f"{path!r} is no picture of an item of Plex" if path else f"item {which} has no poster")
+            raise PlexError(f"{path!r} is no picture of an item of Plex" if path else f"item {which!r} has no picture")
         data: bytes | None = await self._in_thread(lambda: self._transport.read(path, most=MOST_ART))
         if data is None:
             raise PlexError(f"Plex at {self._transport.shown} has no picture {path}")

@@ -64,18 +64,19 @@ async def pick(place: Place, count: int, kept: Sequence[Item]) -> list[Choice]:
         sampled |= {item.key: item for item in items_of(await place.reader.items(unseen[:SHORTLIST]))}
     short = [with_leaves(item, media.get(key, ())) for key, item in sampled.items() if key not in keys]
     shortlist = [choice.item for choice in choose(short, SHORTLIST)]
-    return choose([*kept, *await in_full(place, shortlist, media)], count, keys)
+    bare, whole = await _in_full(place, shortlist, media)
+    return [choice._replace(item=bare.get(choice.item.key, choice.item)) for choice in choose([*kept, *whole], count, keys)]
 
 
-async def in_full(place: Place, items: Sequence[Item], media: dict[int, list[Item]]) -> list[Item]:
-    """The items with all their features: their own full metadata's, and of a show those of up to two of its episodes."""
+async def _in_full(place: Place, items: Sequence[Item], media: dict[int, list[Item]]) -> tuple[dict[int, Item], list[Item]]:
+    """The items as /library/metadata has them, by key; and again with, of shows, the features of up to two of their episodes."""
     leaves = [leaf.key for item in items for leaf in islice(media.get(item.key, ()), 2)]
     found = {item.key: item for item in items_of(await place.reader.items([*(item.key for item in items), *leaves]))}
     below: dict[int, list[Item]] = {}
     for key in leaves:
         if (leaf := found.get(key)) is not None:
             below.setdefault(leaf.top, []).append(leaf)
-    return [with_leaves(found[item.key], below.get(item.key, ())) for item in items if item.key in found]
+    return found, [with_leaves(found[item.key], below.get(item.key, ())) for item in items if item.key in found]
 
 
 def with_leaves(item: Item, leaves: Iterable[Item]) -> Item:

@@ -179,9 +179,10 @@ async def _automatic(
     memory = remembered.get((place.machine, place.section.key), {})
     before = [key for name, key in sorted(memory.items(), key=lambda entry: _number_of(entry[0])) if name.startswith("auto/")]
     known = {item.key: item for item in items_of(await place.reader.items(before))} if before else {}
-    kept = [
-        known[key] for key in before if key in known and known[key].section == place.section.key and known[key].level is place.levels[0]
-    ]
+    if lost := [str(key) for key in before if key not in known]:
+        what = f"{place.section.title}: chosen before and no longer on Plex: {', '.join(lost)}; others take their place"
+        problems.append(Problem(severity=Severity.INFO, what=what, source="targets"))
+    kept = [item for key in before if (item := known.get(key)) and (item.section, item.level) == (place.section.key, place.levels[0])]
     choices = await pick(place, wanted.per_library, kept)
     return [(choice.item, choice.why) for choice in choices], {f"auto/{number}": choice.item.key for number, choice in enumerate(choices)}
 

@@ -170,8 +170,8 @@ async def _by_name(wish: Listed, places: Sequence[Place], remembered: Mapping[tu
         listed = "; ".join(f"{item.title} ({item.year}) in {place.section.title}, rating_key {item.key}" for place, item in hits[:5])
         return _missing(wish, f"{len(hits)} items are meant by it: {listed}", "add the year or the library, or give the rating_key")
     missing = _missing(wish, "Plex has no such item" + ("" if wish.guid else await _nearest(wish, places)))
-    place, gone = known or (None, None)
-    return Found(place, None, missing.problem, gone, tuple(notes))
+    where, gone = known or (None, None)
+    return Found(where, None, missing.problem, gone, tuple(notes))
 
 
 def _missed(guid: str) -> str:
