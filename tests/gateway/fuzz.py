@@ -31,7 +31,7 @@ from sidecar.gateway import Gateway
 from sidecar.model import Blob, BlockedWrite, Capture, Grant, PlexServer, Problem, Scope
 
 SEED: Final = 20261121
-TOKEN: Final = "fuzz-grant-token-0123456789"  # noqa: S105 a grant for tests
+TOKEN: Final = "fuzz-grant-token-0123456789"
 ORIGIN: Final = "http://plex-0.plex.invalid:32400"
 
 ALLOWED: Final = re.compile(
@@ -48,26 +48,33 @@ BAD_KEYS: Final = re.compile(
     r"[?&](url=(?!upload%3A%2F%2F|metadata%3A%2F%2F)|own=|checkFiles=|async|X-Plex-Token=|path=|force=|skipRefresh=0)", re.IGNORECASE
 )
 
-WORDS: Final = (
-    "library sections all refresh 1 2 9 101 102 999 101,102 metadata children allLeaves grandchildren posters arts thumb art file prefs : "
-    "scrobble unscrobble rate progress timeline status sessions terminate security token resources player playback stop video audio transcode "
-    "universal start.m3u8 subtitles playQueues photo services ultrablur colors log networked diagnostics databases logs browse websockets "
-    "notifications eventsource emptyTrash optimize match unmatch edit analyze clean bundles media grabbers devices discover butler updater "
-    "check apply collections items genre label resolution identity hubs search accounts myplex claim split merge matches delete"
-).split()
-TRICKS: Final = (
-    ". .. %2e %2e%2e .%2e %252e%252e %2f %5c %00 %0a %0d%0a ; ;x=1 \\ %c0%ae %u002e // . %20 %09 ... ..;/ %3b %3f %23 ? # é \xff".split()
-    + ["", " ", "\t"]
-)
-KEYS: Final = (
-    "type sort url own checkFiles asyncCheckFiles asyncAugmentMetadata skipRefresh X-Plex-Token x-plex-token X-Plex-Container-Start key identifier "
-    "rating path force title id push pop or limit label%5B0%5D.tag.tag _method method includeGuids includeMeta year%3E%3E a%3Db %2575rl url%00 %26own"
-).split()
-VALUES: Final = (
-    "1 0 -1 101 com.plexapp.plugins.library http%3A%2F%2F127.0.0.1%2F upload%3A%2F%2Fposters%2Fx file%3A%2F%2F%2Fetc%2Fpasswd %26own%3D1 "
-    "1%26own%3D1 %23 %2B + %00 a%0d%0ab %ff all titleSort"
-).split() + ["", TOKEN]
-METHODS: Final = "GET GET GET GET GET GET PUT POST DELETE HEAD OPTIONS PATCH TRACE CONNECT get Get PROPFIND MOVE".split()
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+WORDS: Final = _words("""
+    library sections all refresh 1 2 9 101 102 999 101,102 metadata children allLeaves grandchildren posters arts thumb art file prefs :
+    scrobble unscrobble rate progress timeline status sessions terminate security token resources player playback stop video audio transcode
+    universal start.m3u8 subtitles playQueues photo services ultrablur colors log networked diagnostics databases logs browse websockets
+    notifications eventsource emptyTrash optimize match unmatch edit analyze clean bundles media grabbers devices discover butler updater
+    check apply collections items genre label resolution identity hubs search accounts myplex claim split merge matches delete
+""")
+TRICKS: Final = [
+    *_words(". .. %2e %2e%2e .%2e %252e%252e %2f %5c %00 %0a %0d%0a ; ;x=1 \\ %c0%ae %u002e // %20 %09 ... ..;/ %3b %3f %23 ? # é \xff"),
+    *("", " ", "\t"),
+]
+KEYS: Final = _words("""
+    type sort url own checkFiles asyncCheckFiles asyncAugmentMetadata skipRefresh X-Plex-Token x-plex-token X-Plex-Container-Start key
+    identifier rating path force title id push pop or limit label%5B0%5D.tag.tag _method method includeGuids includeMeta year%3E%3E a%3Db
+    %2575rl url%00 %26own
+""")
+VALUES: Final = [
+    *_words("1 0 -1 101 com.plexapp.plugins.library http%3A%2F%2F127.0.0.1%2F upload%3A%2F%2Fposters%2Fx file%3A%2F%2F%2Fetc%2Fpasswd"),
+    *_words("%26own%3D1 1%26own%3D1 %23 %2B + %00 a%0d%0ab %ff all titleSort"),
+    *("", TOKEN),
+]
+METHODS: Final = _words("GET GET GET GET GET GET PUT POST DELETE HEAD OPTIONS PATCH TRACE CONNECT get Get PROPFIND MOVE")
 HEADERS: Final = (
     "X-HTTP-Method-Override: PUT",
     "X-HTTP-Method: DELETE",

@@ -59,8 +59,8 @@ def test_origins_in_words() -> None:
         "//a",
         "https://a_b",
         "https://-a",
-    ]
-    + ["https://" + "a" * 64, "https://" + "a." * 130 + "b", "https://a\nb/", "https://a b"],
+        *("https://" + "a" * 64, "https://" + "a." * 130 + "b", "https://a\nb/", "https://a b"),
+    ],
 )
 def test_what_is_no_origin(text: str) -> None:
     assert isinstance(parse_origin(text), Refusal)
@@ -148,8 +148,6 @@ def test_public_addresses(address: str) -> None:
         "::",
         "fe80::1",
         "fe80::1%eth0",
-    ]
-    + [
         "fd00::1",
         "ff02::1",
         "::ffff:127.0.0.1",

@@ -106,7 +106,10 @@ def test_no_header_breaks_the_reader(rest: bytes, magic: bytes) -> None:
     assert got.height > 0
 
 
-MULTIPART = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ntext\r\n--b\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\n\r\nBYTES\r\n--not\r\n--b--\r\n'
+MULTIPART = (
+    b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ntext\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\n\r\nBYTES\r\n--not\r\n--b--\r\n'
+)
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=b", 'Multipart/Form-Data; charset=x; boundary="b"'])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
+import resource
 import stat
 from pathlib import Path
 from urllib.parse import quote
@@ -13,10 +15,11 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from sidecar.errors import CanaryFailed, GatewayError
+from sidecar.errors import CanaryFailed, GatewayError, PlexAway
 from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.gateway import server as server_module
 from sidecar.gateway.canonical import Canonical
+from sidecar.gateway.plex import PlexClient
 from sidecar.gateway.scope import EMPTY, parse
 from sidecar.model import Blob, Grant, PlexServer, Scope, Severity
 from tests.gateway.conftest import REAL, TOKEN, Bench, Heard, Library
@@ -25,6 +28,7 @@ from tests.gateway.test_capture import picture, png
 from tests.gateway.upstream import Reply, Upstream
 
 PLEX = "http://plex-0.plex.invalid:32400"
+OURS = f"Host: p\r\nConnection: close\r\nX-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: {PLEX}\r\n"
 
 
 # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,6 +121,11 @@ async def test_connections_to_plex_are_kept(bench: Bench) -> None:
     assert bench.plex.connections == 1
 
 
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -147,7 +156,7 @@ async def test_foreign_tokens_in_the_query(bench: Bench, query: str) -> None:
 
 async def test_two_grants_or_origins_at_once(bench: Bench) -> None:
     for name, value in (("X-Sidecar-Grant", TOKEN), ("X-Sidecar-Origin", PLEX)):
-        head = f"GET /identity HTTP/1.1\r\nHost: p\r\nConnection: close\r\nX-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: {PLEX}\r\n{name}: {value}\r\n\r\n"
+        head = f"GET /identity HTTP/1.1\r\n{OURS}{name}: {value}\r\n\r\n"
         assert parse_answer(await bench.raw(head.encode())).status == 403
     assert bench.plex.requests == []
 
@@ -178,7 +187,7 @@ async def test_an_ended_run_hears_nothing_more(bench: Bench) -> None:
     """The grant is closed while its upload is still coming in."""
     reader, writer = await asyncio.open_unix_connection(str(bench.socket))
     data = picture("JPEG")
-    head = f"POST /library/metadata/1/posters HTTP/1.1\r\nHost: p\r\nX-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: {PLEX}\r\nConnection: close\r\n"
+    head = f"POST /library/metadata/1/posters HTTP/1.1\r\n{OURS}"
     writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data[:10])
     await writer.drain()
     while not bench.gateway._runners[0].server.requests_count:  # type: ignore[union-attr]
@@ -214,7 +223,7 @@ async def test_uploads_in_forms_chunks_and_music(bench: Bench) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\n\r\n' + data + b"\r\n--b--\r\n"
     await bench.ask("POST /library/metadata/1/posters", body=form, headers={"Content-Type": "multipart/form-data; boundary=b"})
     await bench.ask("POST /library/metadata/1/themes", body=b"ID3 music")
-    head = f"POST /library/metadata/1/arts HTTP/1.1\r\nHost: p\r\nX-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: {PLEX}\r\nConnection: close\r\n"
+    head = f"POST /library/metadata/1/arts HTTP/1.1\r\n{OURS}"
     chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n{len(data):x}\r\n".encode() + data + b"\r\n0\r\n\r\n"
     assert parse_answer(await bench.raw(chunked)).status == 200
     assert [(capture.kind, bench.blobs[capture.blob.sha256]) for capture in bench.sink.captures] == [
@@ -475,9 +484,7 @@ async def test_a_picture_that_breaks_off_is_no_whole_picture(bench: Bench, libra
     assert len(answer.body) < 100
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
     library.special["/library/metadata/1/thumb/2"] = Reply(raw=chunked, then_close=True)
-    raw = await bench.raw(
-        f"GET /library/metadata/1/thumb/2 HTTP/1.1\r\nHost: p\r\nConnection: close\r\nX-Sidecar-Grant: {TOKEN}\r\nX-Sidecar-Origin: {PLEX}\r\n\r\n".encode()
-    )
+    raw = await bench.raw(f"GET /library/metadata/1/thumb/2 HTTP/1.1\r\n{OURS}\r\n".encode())
     assert not raw.endswith(b"0\r\n\r\n")
 
 
@@ -492,6 +499,43 @@ async def test_a_renderer_that_goes_away_while_a_picture_streams(bench: Bench, l
     writer.transport.abort()
     assert (await bench.ask("GET /identity")).status == 200
     assert bench.sink.notes == []
+
+
+async def test_memory_stays_flat_while_a_long_body_streams(bench: Bench, library: Library) -> None:
+    """100 MiB through the gateway: the process grows by a few buffers, not by the body."""
+    length = 100 * 1024 * 1024
+    chunk = b"x" * (1024 * 1024)
+    library.special["/library/metadata/1/thumb/1"] = Reply(chunk, headers={"Content-Length": str(length)}, times=100)
+    reader, writer = await asyncio.open_unix_connection(str(bench.socket))
+    writer.write(f"GET /library/metadata/1/thumb/1 HTTP/1.1\r\n{OURS}\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    before, most, got = _resident(), 0, 0
+    while data := await reader.read(1 << 20):
+        got += len(data)
+        most = max(most, _resident())
+    writer.close()
+    assert got == length
+    assert most - before < 30 * 1024 * 1024
+
+
+async def test_a_plex_that_trickles_is_given_up(bench: Bench) -> None:
+    """Each byte comes in time, the whole never does."""
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = PlexClient(PlexServer(name="plex-0", url=url, token=SecretStr(REAL), timeout=0.1), max_body=1_000_000, connect_timeout=0.1)
+        with pytest.raises(PlexAway, match="in time"):
+            await client.read(Canonical("GET", ("identity",)), {})
+        await client.stop()
+        await asyncio.sleep(0.03)  # lets the server's side see it and end
 
 
 async def test_a_path_prefix_is_kept(bench: Bench) -> None:

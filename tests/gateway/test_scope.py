@@ -104,16 +104,17 @@ def test_libraries_in_scope() -> None:
 
 
 def test_settings_that_name_accounts_and_keys_are_left_out() -> None:
-    data = container(
-        '<Setting id="DatabaseCacheSize"/><Setting id="PlexOnlineToken"/><Setting id="customCertificatePath"/><Setting id="PlexOnlineMail"/>'
-    )
+    names = ("DatabaseCacheSize", "PlexOnlineToken", "customCertificatePath", "PlexOnlineMail")
+    data = container("".join(f'<Setting id="{name}"/>' for name in names))
     assert [child.get("id") for child in parse(cut(data, View.PREFS, SCOPE))] == ["DatabaseCacheSize"]
 
 
 def test_other_items_inside_an_answer_go() -> None:
     inner = (
-        '<Video ratingKey="1" title="T"><Media id="5"><Part key="p"/></Media><OnDeck size="2"><Video ratingKey="9"/><Video ratingKey="2"/></OnDeck>'
-        '<Related><Hub size="x"><Video ratingKey="8"/><Video ratingKey="77" type="collection"/></Hub></Related></Video><Video ratingKey="9"/>'
+        '<Video ratingKey="1" title="T"><Media id="5"><Part key="p"/></Media>'
+        '<OnDeck size="2"><Video ratingKey="9"/><Video ratingKey="2"/></OnDeck>'
+        '<Related><Hub size="x"><Video ratingKey="8"/><Video ratingKey="77" type="collection"/></Hub></Related></Video>'
+        '<Video ratingKey="9"/>'
     )
     root = parse(cut(container(inner, size="2", totalSize="2", myPlexUsername="me@example.org"), View.ITEMS, SCOPE))
     assert (root.get("size"), root.get("totalSize"), root.get("myPlexUsername")) == ("1", "1", None)

@@ -40,6 +40,8 @@ class Reply:
     raw: bytes | None = None
     then_close: bool = False
     wait: float = 0.0
+    times: int = 1
+    """How often ``body`` is sent; say Content-Length in ``headers``."""
 
 
 Answer = Callable[[Seen], Reply]
@@ -87,7 +89,10 @@ class Upstream:
         if reply.raw is None:
             headers = {"Content-Length": str(len(reply.body)), "Content-Type": "text/xml;charset=utf-8", **reply.headers}
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            writer.write(f"HTTP/1.1 {reply.status} X\r\n{lines}\r\n".encode() + reply.body)
+            writer.write(f"HTTP/1.1 {reply.status} X\r\n{lines}\r\n".encode())
+            for _ in range(reply.times):
+                writer.write(reply.body)
+                await writer.drain()
         else:
             writer.write(reply.raw)
         await writer.drain()
