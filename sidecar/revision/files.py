@@ -93,11 +93,10 @@ def _open(path: Path, name: str) -> BinaryIO:
         raise
     except OSError as error:
         raise _refused(name, f"it cannot be read: {os.strerror(error.errno or 0)}", "Check the file's owner and rights.") from error
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise _refused(name, "it is not a regular file", "Name a file, not a directory, device or pipe.")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _settled(before: os.stat_result, file: BinaryIO, path: Path) -> bool:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -22,7 +22,7 @@ from sidecar.revision.files import copy
 from sidecar.revision.overlay_files import mapping
 from sidecar.revision.places import Finder
 from sidecar.revision.reading import Reading
-from sidecar.revision.secrets import keyed_secrets, mask, redacted, secrets_of
+from sidecar.revision.secrets import MASK, keyed_secrets, mask, redacted, secrets_of
 from sidecar.yamlfile import Document, Span
 
 FORMAT: Final = 1
@@ -47,7 +47,7 @@ class _Source:
 def freeze(reading: Reading, targets: Collection[Target], store_dir: Path) -> Revision:
     """Freeze ``reading`` and the assets and backups of ``targets`` into ``store_dir/<id>/``.
 
-    Secrets are masked in the stored YAML (Kometa is given a config of its own anyway), but they count for the id. Files are
+    In the stored YAML secrets are masked and paths lead to the frozen files; what was there counts for the id. Files are
     linked to ``store_dir/.objects``, so that a new revision costs what changed. ConfigError where a limit is passed or a
     file keeps changing; StoreError where the store cannot be written. Safe to call twice, and from two processes.
     """
@@ -91,6 +91,8 @@ class _Freezer:
                     raise _limit(what, "limits.total_size", self._finder.shown(largest.path))
             identity = self._identity(sources)
             root = self._store / identity
+            if root.is_dir() and not all(_has_size(root / place, source.size) for place, source in sources.items()):
+                shutil.rmtree(root)
             if not root.is_dir():
                 self._build(root, sources)
         except OSError as error:
@@ -105,7 +107,7 @@ class _Freezer:
         found: dict[str, _Source] = {}
         for path, (place, role) in reading.files.items():
             document = documents.get(path)
-            found[place] = _Source(path, role, _masked(document, hidden) if document is not None else None)
+            found[place] = _Source(path, role, _stored(document, hidden, reading.rewrites) if document is not None else None)
         for place, path in self._target_files():
             if path.suffix.lower() in IMAGES and self._allowed(path):
                 found.setdefault(place, _Source(path, "backup" if "Original Posters" in place else "asset"))
@@ -155,13 +157,13 @@ class _Freezer:
         try:
             status = source.path.stat()
             known = self._reading.options.hashes.get(status)
-            if known is not None and (self._store / OBJECTS / known).is_file():
+            if known is not None and _has_size(self._store / OBJECTS / known, status.st_size):
                 source.sha256, source.size = known, status.st_size
                 return source.size
             temporary = self._store / OBJECTS / f"{TEMPORARY}{uuid.uuid4().hex}"
             try:
                 source.sha256, source.size = copy(source.path, temporary, most=self._limits.file_size, name=shown)
-                self._settle(temporary, source.sha256)
+                self._settle(temporary, source)
                 self._reading.options.hashes.put(status, source.sha256)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -172,18 +174,20 @@ class _Freezer:
         return source.size
 
     def _keep(self, source: _Source) -> None:
-        if (self._store / OBJECTS / source.sha256).is_file():
+        if _has_size(self._store / OBJECTS / source.sha256, source.size):
             return
         temporary = self._store / OBJECTS / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             temporary.write_bytes(source.raw or b"")
-            self._settle(temporary, source.sha256)
+            self._settle(temporary, source)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _settle(self, temporary: Path, sha256: str) -> None:
-        temporary.chmod(0o444)
-        temporary.rename(self._store / OBJECTS / sha256)
+    def _settle(self, temporary: Path, source: _Source) -> None:
+        kept = self._store / OBJECTS / source.sha256
+        if not _has_size(kept, source.size):  # a power cut may have left an empty one
+            temporary.chmod(0o444)
+            temporary.rename(kept)
 
     def _identity(self, sources: dict[str, _Source]) -> str:
         reading = self._reading
@@ -245,16 +249,27 @@ class _Freezer:
         )
 
 
-def _masked(document: Document, hidden: frozenset[str]) -> bytes:
-    """The file's bytes; where it holds secrets, its text without them."""
+def _stored(document: Document, hidden: frozenset[str], rewrites: Mapping[str, str]) -> bytes:
+    """The file's bytes; where it holds secrets or paths out of the config directory, its text without the one, with new ones."""
     keyed = {(where, value) for where, value in keyed_secrets(document.data)}
 
     def change(span: Span) -> str | None:
-        return mask(span.value, hidden) if span.key else "(redacted)" if (span.where, span.value) in keyed else None
+        if span.key:
+            return mask(span.value, hidden)
+        if (span.where, span.value) in keyed:
+            return MASK
+        return None if span.where[-1:] == ("name",) else rewrites.get(span.value)
 
-    text = document.edited(change) if keyed else document.text
-    text = mask(text, hidden)
+    edit = keyed or any(text in document.text for text in rewrites)
+    text = mask(document.edited(change) if edit else document.text, hidden)
     return document.raw if text == document.text else text.encode()
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def _limit(what: str, setting: str, file: str) -> ConfigError:
