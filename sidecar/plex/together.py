@@ -16,7 +16,10 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
-    except* PlexError as errors:
+    except BaseExceptionGroup as group:
+        errors = group.subgroup(PlexError)
+        if errors is None:
+            raise
         raise _first(errors) from None
     return [task.result() for task in tasks]
 
