@@ -84,7 +84,7 @@ a line that is none
 @pytest.mark.parametrize(
     ("path", "fstype", "polls"),
     [
-        ("/opt/kometa", "ext4", False),
+        ("/srv/kometa", "ext4", False),
         ("/mnt/nas", "nfs4", True),
         ("/mnt/nas/kometa/config", "nfs4", True),
         ("/mnt/nas/local/config", "ext4", False),
