@@ -51,7 +51,7 @@ class _Running:
 
 
 class WorkerLink(asyncio.Protocol):
-    """One connection to a worker. Made by ``connect``; ``lost`` is called once, when it ends for whatever reason."""
+    """One connection to a worker. Made by ``connect``; ``lost`` is called once, when a greeted one ends for whatever reason."""
 
     def __init__(self, lost: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -206,7 +206,8 @@ class WorkerLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed.done():
             self._closed.set_result(str(exc) if exc else "it ended")
-            self._lost()
+            if self.hello:  # a link that was never made is its maker's error, not a loss
+                self._lost()
 
     def _message(self, message: dict[str, Any]) -> None:
         if not self._greeting.done():

@@ -179,7 +179,7 @@ class ProcessEngine(WorkerEngine):
             try:
                 await self.start()
             except EngineMissing as error:
-                log.error("no worker: %s", error)  # noqa: TRY400  # the message is whole; a traceback would add nothing
+                log.error("no worker: %s", error)  # the message is whole; a traceback would add nothing
                 return
             except EngineError as error:
                 log.warning("attempt %d of %d to replace the worker failed: %s", number, len(RESTARTS), error)

@@ -285,8 +285,11 @@ async def serve(short_dir: Path) -> AsyncIterator[Serve]:
 
 @pytest.mark.parametrize("hello", [{"type": "hello", "protocol": PROTOCOL + 1, "worker": "9.9"}, {"type": "greetings"}])
 async def test_another_protocol_is_a_mismatch(serve: Serve, hello: dict[str, object]) -> None:
+    lost: list[bool] = []
     with pytest.raises(EngineMismatch, match=f"this sidecar speaks {PROTOCOL}"):
-        await WorkerLink.connect(await serve(encode(hello)), lambda: None)
+        await WorkerLink.connect(await serve(encode(hello)), lambda: lost.append(True))
+    await asyncio.sleep(0.05)
+    assert not lost  # or an engine would try to replace the worker that it just refused
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0"])
