@@ -76,11 +76,15 @@ def revision(source: Path, root: Path, plans: Iterable[LibraryPlan]) -> Revision
     paths = [path for path in sorted((root / "config").rglob("*")) if path.is_file()]
     files = tuple(
         FrozenFile(
-            path=path.relative_to(root).as_posix(), sha256="", size=0, origin=source / path.relative_to(root / "config"), role="other"
+            path=path.relative_to(root).as_posix(), sha256="", size=0, origin=source / path.relative_to(root / "config"), role=_role(path)
         )
         for path in paths
     )
     return Revision(id="0" * 64, root=root, files=files, libraries=tuple(plans), servers=())
+
+
+def _role(path: Path) -> str:
+    return "backup" if path.parent.name.endswith("Original Posters") else "asset" if "assets" in path.parts else "other"
 
 
 def job(frozen: Revision, config: Mapping[str, Any], items: Iterable[Target], shards: int = 1, deadline: float = 60) -> RenderJob:

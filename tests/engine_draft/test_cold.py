@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
 
+from sidecar import yamlfile
 from sidecar.demo import DemoPlex, World
 from sidecar.engine.draft import DraftEngine
-from sidecar.model import LibraryPlan, OutcomeKind, OverlayReport, Severity
+from sidecar.model import Level, LibraryPlan, Outcome, OutcomeKind, Severity
 from tests.cold import KometaInstall
 from tests.cold_demo import cold_demo
 from tests.engine_draft.plexsource import PlexSource, job, revision, targets, write
@@ -233,53 +235,74 @@ def cells(difference: Image.Image) -> list[int]:
     return found
 
 
-def some_items() -> World:
+def some_items(*without: int) -> World:
     """The sample without what is like something else in it."""
     world = World.sample()
-    for key in (205, 206, 210, 211, 217, 218, 222, 223, 110, 113):
+    for key in (205, 206, 210, 211, 217, 218, 222, 223, 110, 113, *without):
         world.delete(key)
     return world
 
 
-@pytest.mark.kometa
-async def test_selection_and_pixels_are_a_cold_kometas(real_kometa: KometaInstall, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    config = write_config(source)
-    run = await cold_demo(real_kometa, source, tmp_path / "cold", world=some_items())
-    assert set(run.result.messages("CRITICAL", "ERROR")) == EXPECTED
-
-    world = some_items()
+async def by_draft(
+    source: Path, frozen_at: Path, config: dict[str, Any], world: World, kometa_home: Path | None = None
+) -> tuple[Outcome, dict[int, bytes]]:
+    """Every item of ``world`` drawn by the draft engine from ``source``, a config directory."""
     drawn: dict[int, bytes] = {}
-    reports: dict[int, OverlayReport] = {}
 
     async def deliver(token: str, server: str, rating_key: int, data: bytes) -> None:
         drawn[rating_key] = data
 
-    plans = [LibraryPlan(name="Movies", key="Movies"), LibraryPlan(name="Shows", key="Shows")]
-    frozen = revision(source, tmp_path / "frozen", plans)
-    wanted = targets(world, "movie", "show", "season", "episode")
+    everything = frozenset(Level(level) for level in FILTERS)
+    plans = [LibraryPlan(name=name, key=name, levels=everything) for name in ("Movies", "Shows")]
+    frozen = revision(source, frozen_at, plans)
     async with DemoPlex(world) as plex, PlexSource(plex) as items:
-        engine = DraftEngine(items, deliver)
+        engine = DraftEngine(items, deliver, kometa_home=kometa_home)
         await engine.start()
-        outcome = await engine.render(
-            job(frozen, config, wanted, shards=2),
-            lambda event: reports.update({event.rating_key: event}) if isinstance(event, OverlayReport) else None,
-        )
+        outcome = await engine.render(job(frozen, config, targets(world, *FILTERS), shards=2), lambda event: None)
         await engine.stop()
         assert not plex.writes
         assert not plex.mutations
     assert outcome.kind is OutcomeKind.FINISHED, outcome
     assert [problem.what for problem in outcome.problems if problem.severity is Severity.ERROR] == []
+    return outcome, drawn
+
+
+def difference(theirs: bytes, ours: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(theirs)) as one, Image.open(io.BytesIO(ours)) as other:
+        return ImageChops.difference(one.convert("RGB"), other.convert("RGB"))
+
+
+@pytest.mark.kometa
+async def test_selection_and_pixels_are_a_cold_kometas(real_kometa: KometaInstall, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "source")
+    run = await cold_demo(real_kometa, tmp_path / "source", tmp_path / "cold", world=some_items())
+    assert set(run.result.messages("CRITICAL", "ERROR")) == EXPECTED
+
+    world = some_items()
+    _, drawn = await by_draft(tmp_path / "source", tmp_path / "frozen", config, world)
+    assert set(drawn) == set(run.uploads) == {target.rating_key for target in targets(world, *FILTERS)}
     names = {level: list(definitions(level)) for level in FILTERS}
     wrong = {}
-    for target in wanted:
-        theirs, ours = run.uploads.get(target.rating_key), drawn.get(target.rating_key)
-        if theirs is None or ours is None:
-            wrong[target.label] = f"drawn by {'the draft' if theirs is None else 'Kometa'} only" if theirs or ours else None
-            continue
-        with Image.open(io.BytesIO(theirs)) as one, Image.open(io.BytesIO(ours)) as other:
-            difference = ImageChops.difference(one.convert("RGB"), other.convert("RGB"))
-        if difference.getbbox():
-            wrong[target.label] = [names[target.level][cell] for cell in cells(difference)] or difference.getbbox()
+    for target in targets(world, *FILTERS):
+        differs = difference(run.uploads[target.rating_key], drawn[target.rating_key])
+        if differs.getbbox():
+            wrong[target.label] = [names[target.level][cell] for cell in cells(differs)] or differs.getbbox()
     assert wrong == {}
-    assert set(drawn) == {target.rating_key for target in wanted}
+
+
+@pytest.mark.kometa
+async def test_the_sample_config_is_drawn_as_a_cold_kometa_draws_it(real_kometa: KometaInstall, tmp_path: Path) -> None:
+    """With the fonts of Kometa's checkout, and whatever versions of Pillow the two have."""
+    source = tmp_path / "source"
+    shutil.copytree(Path(__file__).parents[2] / "config" / "kometa", source)
+    config = yamlfile.parse((source / "config.yml").read_bytes(), "config.yml").data
+    config["settings"] |= {"overlay_artwork_filetype": "png", "cache": False}
+    (source / "config.yml").write_text(yamlfile.dump(config), encoding="utf-8")
+    run = await cold_demo(real_kometa, source, tmp_path / "cold", world=some_items(104, 105, 107, 109, 111, 201, 216, 219))
+    assert run.result.messages("CRITICAL", "ERROR") == []
+    world = some_items(104, 105, 107, 109, 111, 201, 216, 219)
+    outcome, drawn = await by_draft(source, tmp_path / "frozen", config, world, real_kometa.home)
+    assert outcome.problems == ()
+    assert set(drawn) == set(run.uploads)
+    differing = {key: box for key, ours in drawn.items() if (box := difference(run.uploads[key], ours).getbbox())}
+    assert differing == {}

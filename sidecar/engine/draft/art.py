@@ -18,13 +18,11 @@ def asset_of(revision: Revision, plan: LibraryPlan, target: Target, facts: Facts
     folder = asset_name(target, facts)
     if not folder:
         return None
-    name = {
-        "season": f"Season{target.season_number or 0:02}",
-        "episode": f"S{target.season_number or 0:02}E{target.episode_number or 0:02}",
-    }.get(facts.level, "")
+    number, season = int(facts.number("index") or 0), int(facts.number("parentIndex") or 0)
+    name = {"season": f"Season{number:02}", "episode": f"S{season:02}E{number:02}"}.get(facts.level, "")
     for directory in plan.asset_directories:
         for file in revision.files:
-            if file.origin.suffix.lower() in _PICTURES and _is_asset(file, directory, plan, folder, name):
+            if file.role == "asset" and file.origin.is_relative_to(directory) and _is_poster(PurePosixPath(file.path), plan, folder, name):
                 return revision.root / file.path
     return None
 
@@ -37,18 +35,24 @@ def asset_name(target: Target, facts: Facts) -> str:
     return path.parent.name if facts.level == "movie" else path.name
 
 
-def _is_asset(file: FrozenFile, directory: Path, plan: LibraryPlan, folder: str, name: str) -> bool:
-    origin = file.origin
-    if not origin.is_relative_to(directory):
+def _is_poster(path: PurePosixPath, plan: LibraryPlan, folder: str, name: str) -> bool:
+    if path.suffix.lower() not in _PICTURES:
         return False
-    above = origin.parent.relative_to(directory).parts
     if plan.asset_folders:
-        return bool(above) and above[-1] == folder and len(above) <= 1 + plan.asset_depth and origin.stem == (name or "poster")
-    return not above and origin.stem == (f"{folder}_{name}" if name else folder)
+        return path.parent.name == folder and path.stem.lower() == (name or "poster").lower()
+    return path.stem.lower() == (f"{folder}_{name}" if name else folder).lower()
 
 
 def backup_of(revision: Revision, plan: LibraryPlan, target: Target) -> Path | None:
     """The original that Kometa put aside when it drew on the target last; None where there is none."""
-    folder = revision.root / "config" / "overlays" / f"{plan.key} Original Posters"
-    found = (folder / f"{target.rating_key}{suffix}" for suffix in _BACKUPS)
-    return next((path for path in found if path.is_file()), None)
+    for suffix in _BACKUPS:
+        for file in revision.files:
+            if file.role == "backup" and _is_backup(file, plan) and PurePosixPath(file.path).name == f"{target.rating_key}{suffix}":
+                return revision.root / file.path
+    return None
+
+
+def _is_backup(file: FrozenFile, plan: LibraryPlan) -> bool:
+    """The folder is named after the library's key, without what a file name cannot hold."""
+    folder = PurePosixPath(file.path).parent.name.removesuffix(" Original Posters")
+    return [letter for letter in folder if letter.isalnum()] == [letter for letter in plan.key if letter.isalnum()]

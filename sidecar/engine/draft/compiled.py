@@ -59,10 +59,9 @@ class Compiled:
     """``reset_overlays``: Kometa takes its base from elsewhere than the current poster."""
 
 
-def kind_of(plan: LibraryPlan, levels: Sequence[Level]) -> str:
-    """movie or show, by the levels of the library's targets and plan."""
-    seen = {*levels, *plan.levels}
-    return "show" if seen & {Level.SHOW, Level.SEASON, Level.EPISODE} else "movie"
+def kind_of(levels: Sequence[Level]) -> str:
+    """movie or show: the library's type, by the levels of its targets."""
+    return "movie" if Level.MOVIE in levels else "show"
 
 
 def compile_library(config: Mapping[str, object], plan: LibraryPlan, kind: str, shelf: Shelf, now: datetime) -> Compiled:

@@ -163,7 +163,7 @@ class _Render:
         for plan in revision.libraries:
             levels = [target.level for target in self.job.targets if (target.server, target.library) == (plan.server, plan.name)]
             if levels:
-                result[plan.server, plan.name] = compile_library(self.job.preview.data, plan, kind_of(plan, levels), shelf, now)
+                result[plan.server, plan.name] = compile_library(self.job.preview.data, plan, kind_of(levels), shelf, now)
         return result
 
     async def _shard(self, shard: Shard, libraries: dict[tuple[str, str], Compiled], gathered: list[tuple[Compiled, Facts]]) -> None:
