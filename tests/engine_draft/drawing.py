@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -41,17 +40,14 @@ def pictures(folder: Path) -> None:
             (3, 3, size[0] - 4, size[1] - 4), 12, fill=(200, 30, 60, 150), outline=(255, 255, 255, 255), width=5
         )
         badge.save(folder / name)
-    shutil.copyfile(font_file(), folder / "font.ttf")
+    (folder / "font.ttf").write_bytes(font_bytes())
 
 
-def font_file() -> Path:
-    """A TrueType font of this machine."""
-    for name in ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "FreeSans.ttf"):
-        try:
-            return Path(str(ImageFont.truetype(name, 10).path))
-        except OSError:
-            continue
-    raise FileNotFoundError("no TrueType font found on this machine")
+def font_bytes() -> bytes:
+    """A TrueType font that every machine with Pillow has: Pillow's own."""
+    font = ImageFont.load_default(10)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return bytes(font.font_bytes)
 
 
 def compiled(
