@@ -22,7 +22,9 @@ class Service:
     words: str = ""
     """Regular expression; where it occurs in an overlay file, the service can be needed. Empty: always."""
     configured: bool = False
-    """It has a section in config.yml, and is only reached with it."""
+    """It has a section in config.yml."""
+    open: bool = False
+    """It is reached without its section too: MDBList's public lists, which Kometa's own ratings file reads; AniDB's pages."""
     own_host: bool = False
     """Its address is in its section."""
 
@@ -31,20 +33,20 @@ SERVICES: Final[Mapping[str, Service]] = {
     "tmdb": Service(("api.themoviedb.org", "image.tmdb.org"), configured=True),
     "github": Service(("raw.githubusercontent.com", "api.github.com"), configured=True),
     "omdb": Service(("www.omdbapi.com",), r"omdb", configured=True),
-    "mdblist": Service(("api.mdblist.com", "mdblist.com"), r"mdb(?:list)?_", configured=True),
+    "mdblist": Service(("api.mdblist.com", "mdblist.com"), r"(?<![a-z])mdb", configured=True, open=True),
     "trakt": Service(("api.trakt.tv",), r"trakt", configured=True),
-    "mal": Service(("api.myanimelist.net", "myanimelist.net", "api.jikan.moe"), r"\bmal(?:_|\b)|myanimelist", configured=True),
-    "anidb": Service(("anidb.net", "utilities.kometa.wiki"), r"anidb", configured=True),
+    "mal": Service(("api.myanimelist.net", "myanimelist.net", "api.jikan.moe"), r"(?<![a-z])mal(?![a-z])|myanimelist", configured=True),
+    "anidb": Service(("anidb.net", "utilities.kometa.wiki"), r"anidb", configured=True, open=True),
     "radarr": Service((), r"\bradarr_", configured=True, own_host=True),
     "sonarr": Service((), r"\bsonarr_", configured=True, own_host=True),
     "tautulli": Service((), r"\btautulli_", configured=True, own_host=True),
     "imdb": Service(
         ("www.imdb.com", "api.graphql.imdb.com", "graphql.imdb.com", "datasets.imdbws.com"),
-        r"imdb_(?!rating_image)",
+        r"imdb",
     ),
-    "letterboxd": Service(("letterboxd.com", "boxd.it"), r"letterboxd_"),
-    "anilist": Service(("graphql.anilist.co",), r"anilist_"),
-    "tvdb": Service(("www.thetvdb.com", "thetvdb.com"), r"tvdb_"),
+    "letterboxd": Service(("letterboxd.com", "boxd.it"), r"letterboxd"),
+    "anilist": Service(("graphql.anilist.co",), r"anilist"),
+    "tvdb": Service(("www.thetvdb.com", "thetvdb.com"), r"tvdb"),
     "icheckmovies": Service(("www.icheckmovies.com",), r"icheckmovies_"),
     "boxofficemojo": Service(("www.boxofficemojo.com",), r"\bmojo_"),
     "stevenlu": Service(("s3.amazonaws.com",), r"stevenlu_"),
@@ -88,7 +90,7 @@ def needs(texts: Iterable[str], sections: Mapping[str, Any], *, judged: bool) ->
     for name, service in SERVICES.items():
         own = [section for section in _sections(name, sections) if section]
         wanted = not service.words or re.search(service.words, everything) is not None or not (judged or service.own_host)
-        if not wanted or (service.configured and service.words and not own):
+        if not wanted or (service.configured and service.words and not own and not service.open):
             continue
         hosts.update(service.hosts)
         if service.configured and own:

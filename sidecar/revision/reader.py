@@ -20,7 +20,7 @@ from sidecar.revision.secrets import redacted, secrets_of
 from sidecar.yamlfile import Document, Where, nearest, scalars
 
 CONFIG = "config.yml"
-MOST_YAML = 8 * 1024 * 1024
+MOST_YAML = 2 * 1024 * 1024
 """Bytes of one YAML file."""
 
 _LEVEL = re.compile(r"^\s*(?:builder|overlay|collection)_level:\s*(movie|show|season|episode|artist|album|track)\s*$", re.MULTILINE)

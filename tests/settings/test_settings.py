@@ -128,7 +128,7 @@ def test_durations_and_sizes(text: str, seconds: float, size: int | str, write: 
         ("web: {base_url: 'ftp://x'}\n", 1, "web.base_url", "https://"),
         ("web: 5\n", 1, "web", ""),
         ("web:\n\tport: 1\n", 2, "tab", "spaces"),
-        ("web: {port: 1\n", 2, "bracket", "Close"),
+        ("web: {port: 1\n", 1, "bracket", "Close"),
         ("- a\n", None, "not a mapping", "key: value"),
     ],
 )
