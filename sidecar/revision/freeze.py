@@ -22,7 +22,7 @@ from sidecar.revision.files import copy
 from sidecar.revision.overlay_files import mapping
 from sidecar.revision.places import Finder
 from sidecar.revision.reading import Reading
-from sidecar.revision.secrets import MASK, keyed_secrets, mask, redacted, secrets_of
+from sidecar.revision.secrets import MASK, keyed_secrets, mask, redacted
 from sidecar.yamlfile import Document, Span
 
 FORMAT: Final = 1
@@ -102,12 +102,10 @@ class _Freezer:
     def _sources(self) -> dict[str, _Source]:
         reading = self._reading
         documents = {**reading.documents, reading.config_dir / "config.yml": reading.config}
-        servers = [server.token.get_secret_value() for server in reading.servers]
-        hidden = secrets_of(reading.config.data, reading.data, servers, *(document.text for document in documents.values()))
         found: dict[str, _Source] = {}
         for path, (place, role) in reading.files.items():
             document = documents.get(path)
-            found[place] = _Source(path, role, _stored(document, hidden, reading.rewrites) if document is not None else None)
+            found[place] = _Source(path, role, _stored(document, reading.secrets, reading.rewrites) if document is not None else None)
         for place, path in self._target_files():
             if path.suffix.lower() in IMAGES and self._allowed(path):
                 found.setdefault(place, _Source(path, "backup" if "Original Posters" in place else "asset"))
@@ -233,7 +231,6 @@ class _Freezer:
 
     def _revision(self, identity: str, root: Path, sources: dict[str, _Source]) -> Revision:
         reading = self._reading
-        hidden = secrets_of(reading.config.data, reading.data)
         plans: tuple[LibraryPlan, ...] = tuple(library.plan for library in reading.libraries)
         return Revision(
             id=identity,
@@ -244,7 +241,7 @@ class _Freezer:
             ),
             libraries=plans,
             servers=reading.servers,
-            problems=(*reading.problems, *(redacted(problem, hidden) for problem in self._problems)),
+            problems=(*reading.problems, *(redacted(problem, reading.secrets) for problem in self._problems)),
             watch=reading.watch,
         )
 

@@ -17,7 +17,7 @@ from sidecar.revision.libraries import overlay_entries
 from sidecar.revision.names import SETTINGS
 from sidecar.revision.overlay_files import mapping
 from sidecar.revision.reading import LibraryReading, Reading
-from sidecar.revision.secrets import SHORTEST, edit_urls, holds, host_of, is_secret_key, keyed_secrets, mask, redacted, secrets_of, stand_in
+from sidecar.revision.secrets import edit_urls, holds, host_of, is_secret_key, keyed_secrets, mask, redacted, stand_in, standable
 from sidecar.yamlfile import Document, Span
 
 RUN_ORDER: Final = ("operations", "metadata", "collections", "overlays")
@@ -59,10 +59,8 @@ class _Maker:
         self.problems: list[Problem] = []
         self.hosts: set[str] = set()
         self.placeholders: dict[tuple[str, str], Placeholder] = {}
-        servers = [server.token.get_secret_value() for server in reading.servers]
+        self.hidden = reading.secrets
         texts = [document.text for document in reading.documents.values()]
-        keyed = [value for document in reading.documents.values() for _, value in keyed_secrets(document.data) if _standable(value)]
-        self.hidden = secrets_of(reading.config.data, reading.data, servers, keyed, *texts)
         variables = [str(dict(entry.variables)) for library in reading.libraries for entry in library.entries]
         self.needs = needs([*texts, *reading.defaults, *variables], reading.data, judged=reading.judged)
 
@@ -83,7 +81,7 @@ class _Maker:
         return {files[path][0]: self._document(document) for path, document in self._reading.documents.items() if path in files}
 
     def _document(self, document: Document) -> str:
-        keyed = {(where, value) for where, value in keyed_secrets(document.data) if _standable(value)}
+        keyed = {(where, value) for where, value in keyed_secrets(document.data) if standable(value)}
 
         def change(span: Span) -> str | None:
             if span.key:
@@ -190,7 +188,7 @@ class _Maker:
         if is_secret_key(key) and node is not None and not isinstance(node, bool) and str(node).strip():
             if connector in SERVICES:
                 return self._placeholder(str(node), connector, secret_hosts(connector, section))
-            if isinstance(node, str) and _standable(node):
+            if isinstance(node, str) and standable(node):
                 return self._placeholder(node, connector, ())
         if not isinstance(node, str):
             return node
@@ -219,8 +217,3 @@ class _Maker:
             text = stand_in(secret, self._reading.options.seed, connector)
             self.placeholders[key] = Placeholder(text=text, secret=SecretStr(secret), hosts=merged, connector=connector)
         return self.placeholders[key].text
-
-
-def _standable(value: str) -> bool:
-    """In overlay files a short value under a secret-like key is more likely a template variable than a secret."""
-    return len(value) >= SHORTEST + 2

@@ -16,7 +16,7 @@ from sidecar.revision.files import read_bytes
 from sidecar.revision.overlay_files import OWN_LEVELS, collect_document, collect_scalar, hosts_in, known_values, levels_in, mapping
 from sidecar.revision.places import Finder, Places
 from sidecar.revision.reading import Entry, LibraryReading, Reading, ReadOptions
-from sidecar.revision.secrets import redacted, secrets_of
+from sidecar.revision.secrets import keyed_secrets, redacted, secrets_of, standable
 from sidecar.yamlfile import Document, Where, nearest, scalars
 
 CONFIG = "config.yml"
@@ -64,7 +64,9 @@ class _Reader:
         places = Places(self._collector.finder, self._collector.outside)
         files = {path: (place, role) for path, role in self._collector.roles.items() if (place := places(path)) is not None}
         problems = (*self._problems, *self._collector.problems)
-        hidden = secrets_of(config.data, data, [server.token.get_secret_value() for server in servers])
+        tokens = [server.token.get_secret_value() for server in servers]
+        keyed = [value for document in self._documents.values() for _, value in keyed_secrets(document.data) if standable(value)]
+        hidden = secrets_of(config.data, data, tokens, keyed, config.text, *(document.text for document in self._documents.values()))
         return Reading(
             config_dir=self._dir,
             options=self._options,
@@ -79,6 +81,7 @@ class _Reader:
             hosts=frozenset(self._hosts),
             defaults=tuple(self._defaults.values()),
             judged=self._judged,
+            secrets=hidden,
             problems=tuple(redacted(problem, hidden) for problem in problems),
             watch=frozenset(self._collector.watch),
         )

@@ -104,5 +104,7 @@ class Reading:
     """Texts of Kometa's own overlay files in use, where kometa_home is known."""
     judged: bool
     """Whether every overlay file could be read: what it needs is known."""
+    secrets: frozenset[str] = field(repr=False)
+    """Every secret that config.yml, what it refers to, and the overlay files hold: for redaction."""
     problems: tuple[Problem, ...]
     watch: frozenset[Path]

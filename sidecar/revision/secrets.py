@@ -67,6 +67,11 @@ def edit_urls(text: str, change: Callable[[str, str], str]) -> str:
     return _URL.sub(one, text)
 
 
+def standable(value: str) -> bool:
+    """In overlay files a short value under a secret-like key is more likely a template variable than a secret."""
+    return len(value) >= SHORTEST + 2
+
+
 def url_secrets(text: str) -> set[str]:
     """Secrets in the URLs of ``text``, decoded."""
     found: set[str] = set()
