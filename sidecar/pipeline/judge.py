@@ -54,6 +54,16 @@ def problems_of(lines: Iterable[LogLine]) -> tuple[Problem, ...]:
     return tuple(found.values())
 
 
+def each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Of problems with the same words the one that knows most: the engine and the log tell of the same failure."""
+    best: dict[str, Problem] = {}
+    for problem in problems:
+        known = best.get(problem.what)
+        if known is None or (bool(problem.file), bool(problem.mend)) > (bool(known.file), bool(known.mend)):
+            best[problem.what] = problem
+    return tuple(best.values())
+
+
 def pictures_of(
     targets: Sequence[Target],
     captures: Iterable[Capture],

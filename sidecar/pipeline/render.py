@@ -213,7 +213,7 @@ class Renderer:
             state=state,
             pictures=(*filled, *plan.gone),
             blocked=tuple(recorder.writes),
-            problems=tuple(dict.fromkeys(problems)),
+            problems=judge.each_once(problems),
             changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),
         )
 
