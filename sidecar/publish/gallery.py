@@ -47,6 +47,7 @@ class Gallery:
         self._pages = Pages(self._images, self._urls)
         self._written: dict[str, bytes] = {}
         self._runs: set[str] = set()
+        self._summarised: Run | None = None
         self._ready = False
 
     def publish(self, view: GalleryView) -> None:
@@ -63,9 +64,10 @@ class Gallery:
             html, cards = self._pages.index(view, frozenset(self._runs))
             self._publish_cards(cards)
             settled = view.current is None
-            if view.shown is not None:
-                self._put("summary.json", dumps(summary(view.shown, self._images)), durable=settled)
-            self._put("latest.json", dumps(latest(view)), durable=settled)
+            if view.shown is not None and view.shown != self._summarised:
+                self._put("summary.json", dumps(summary(view.shown, self._images)), durable=True)
+                self._summarised = view.shown
+            self._put("latest.json", dumps(latest(view), indent=1), durable=settled)
             self._put("index.html", html, durable=settled)
 
     def _prepare(self) -> None:

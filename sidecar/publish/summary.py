@@ -26,9 +26,9 @@ from sidecar.publish.view import GalleryView
 SCHEMA: Final = 1
 
 
-def dumps(value: object) -> bytes:
-    """Compact but readable JSON, ASCII only, one final newline."""
-    return (json.dumps(_plain(value), indent=1, ensure_ascii=True) + "\n").encode()
+def dumps(value: object, indent: int | None = None) -> bytes:
+    """JSON, ASCII only, one final newline. ``indent`` is for small ones: it costs ten times as much."""
+    return (json.dumps(_plain(value), indent=indent, ensure_ascii=True) + "\n").encode()
 
 
 def summary(run: Run, images: Images, *, base: str = "") -> dict[str, object]:

@@ -18,7 +18,7 @@ STATIC: Final = Path(__file__).parent / "static"
 _NEXT: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._/-]*")
 """Where one may be sent after the login: below this server's root, with nothing that a browser could take for a host."""
 
-_ASSETS: Final = {"page.css": "text/css", "login.js": "text/javascript"}
+_ASSETS: Final = {"page.css": "text/css", "login.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 class Login:
