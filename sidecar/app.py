@@ -23,6 +23,7 @@ from sidecar.gateway import Gateway
 from sidecar.model import Change, Run, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
+from sidecar.pipeline.housekeeping import Housekeeping
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.probes import Probes
 from sidecar.pipeline.runlog import RunLog
@@ -102,6 +103,7 @@ class App:
         self._stack.push_async_callback(self._tasks.close)
         self._join(places)
         self._stack.push_async_callback(self.engine.stop)
+        self._stack.push_async_callback(self.planner.close)
         self._stack.push_async_callback(self.pipeline.cancel)
         await self._restore()
         if self._serving:
@@ -151,6 +153,7 @@ class App:
             state=self.state,
             learn_secrets=self._redact.learn,
             follow=self.watcher.follow,
+            notes=lambda: (*self.state.problems, *self.watcher.problems),
         )
         renderer = Renderer(
             engine=self.engine,
@@ -170,6 +173,7 @@ class App:
         )
         self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
         self.pipeline = Pipeline(self.stages, self._tasks.spawn)
+        self.housekeeping = Housekeeping(state=self.state, blobs=self.blobs, revisions=places.revisions, logs=places.logs)
         self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
 
     async def _restore(self) -> None:
@@ -192,13 +196,12 @@ class App:
 
     async def _start_web(self, places: Places) -> None:
         settings = self.settings.web
-        loop = asyncio.get_running_loop()
         app = pages.make_app(
             gallery=places.gallery,
             events=self.events,
             status=self.status,
             health=lambda: self.showcase.health,
-            runs=lambda limit, before: asyncio.run_coroutine_threadsafe(self._runs(limit, before), loop).result(10),
+            runs=self._runs,
             actions=self,
             host=settings.host,
             token=settings.token,
@@ -223,6 +226,7 @@ class App:
         self._tasks.spawn(self.showcase.serve(), "gallery")
         self._tasks.spawn(self.probes.plex(), "probe: plex")
         self._tasks.spawn(self.probes.worker(), "probe: worker")
+        self._tasks.spawn(self.housekeeping.serve(), "housekeeping")
         serving = self._tasks.spawn(self.pipeline.serve(self.watcher.changes()), "pipeline")
         stopping = self._tasks.spawn(stop.wait(), "stop")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

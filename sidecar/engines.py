@@ -45,4 +45,4 @@ def choose(
         raise EngineMissing(found.message)
     home = found.found.home if found.found else None
     why = "engine: draft is set" if settings.kind == "draft" else "no Kometa was found: these are drafts, not Kometa's pixels"
-    return Choice(DraftEngine(items, deliver), home, why)
+    return Choice(DraftEngine(items, deliver, kometa_home=home), home, why)

@@ -62,6 +62,7 @@ class Planner:
         state: State,
         learn_secrets: Callable[[Iterable[str]], None],
         follow: Callable[[Iterable[Path]], None],
+        notes: Callable[[], tuple[Problem, ...]],
     ) -> None:
         self._config_dir = config_dir
         self._options = options
@@ -71,6 +72,7 @@ class Planner:
         self._state = state
         self._learn_secrets = learn_secrets
         self._follow = follow
+        self._notes = notes
         self._readers: dict[str, PlexReader] = {}
         self._servers: tuple[PlexServer, ...] = ()
 
@@ -82,9 +84,9 @@ class Planner:
     async def plan(self, change: Change) -> Plan:
         """ConfigError where the config cannot be used, PlexError where Plex cannot say which items there are, StoreError."""
         reading = await asyncio.to_thread(revisions.read, self._config_dir, self._options)
-        self._learn_secrets(revisions.secrets_of(reading.data))
+        self._learn_secrets(reading.secrets)
         self._follow(reading.watch)
-        self._connect(reading.servers)
+        await self._connect(reading.servers)
         found = await resolve_targets(
             self._readers, [library.plan for library in reading.libraries], self._wishes, await self._state.remembered()
         )
@@ -98,17 +100,23 @@ class Planner:
             preview=preview,
             targets=found.targets,
             scopes=found.scopes,
-            problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems))),
+            problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems, *self._notes()))),
             readers=dict(self._readers),
             gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
         )
 
-    def _connect(self, servers: tuple[PlexServer, ...]) -> None:
+    async def _connect(self, servers: tuple[PlexServer, ...]) -> None:
         if servers == self._servers:
             return
         self._gateway.set_servers(servers)
-        kept = {server.name: server for server in self._servers}
-        self._readers = {
-            server.name: self._readers[server.name] if kept.get(server.name) == server else PlexReader(server) for server in servers
-        }
+        kept = {server.name: self._readers[server.name] for server in self._servers if server in servers}
+        gone = [reader for name, reader in self._readers.items() if name not in kept]
+        self._readers = {server.name: kept.get(server.name) or PlexReader(server) for server in servers}
         self._servers = servers
+        for reader in gone:
+            await reader.close()
+
+    async def close(self) -> None:
+        """Let go of Plex."""
+        for reader in self._readers.values():
+            await reader.close()

@@ -17,7 +17,6 @@ from sidecar.revision.materialise import materialise
 from sidecar.revision.preview_config import preview
 from sidecar.revision.reader import read
 from sidecar.revision.reading import DocumentMemory, LibraryReading, Reading, ReadOptions
-from sidecar.revision.secrets import secrets_of
 
 __all__ = [
     "DocumentMemory",
@@ -33,5 +32,4 @@ __all__ = [
     "preview",
     "prune",
     "read",
-    "secrets_of",
 ]

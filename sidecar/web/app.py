@@ -42,7 +42,7 @@ def make_app(
     events: Events,
     status: Callable[[], Mapping[str, object]],
     health: Callable[[], Sequence[Health]],
-    runs: Callable[[int, str], Sequence[Mapping[str, object]]],
+    runs: Callable[[int, str], Awaitable[Sequence[Mapping[str, object]]]],
     actions: Actions,
     host: str = "127.0.0.1",
     token: SecretStr | None = None,
@@ -55,7 +55,7 @@ def make_app(
 
     gallery        the directory that ``Gallery`` publishes to
     status, health called on the loop for each request; must not block
-    runs           (limit, before a run id or "") -> newest first; called in a thread
+    runs           (limit, before a run id or "") -> newest first
     actions        what people may ask for
     host           the address listened on; SettingsError for one that others reach where there is no ``token``
     base_url       where people reach it through a proxy, ``https://kometa.example/preview``: its name is an allowed Host, its

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from aiohttp import hdrs, web
@@ -50,7 +50,7 @@ class Api:
         events: Events,
         status: Callable[[], Mapping[str, object]],
         health: Callable[[], Sequence[Health]],
-        runs: Callable[[int, str], Sequence[Mapping[str, object]]],
+        runs: Callable[[int, str], Awaitable[Sequence[Mapping[str, object]]]],
         actions: Actions,
         door: Door,
         heartbeat: float,
@@ -82,7 +82,7 @@ class Api:
         limit = request.query.get("limit", "50")
         if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= 200):
             return answer(400, "bad_limit", "limit is a number from 1 to 200.", "api/")
-        page = await asyncio.to_thread(self._runs, int(limit), request.query.get("before", ""))
+        page = await self._runs(int(limit), request.query.get("before", ""))
         return _json({"runs": list(page), "next": page[-1].get("id") if len(page) == int(limit) else None})
 
     async def render(self, _: web.Request) -> web.Response:

@@ -162,7 +162,7 @@ async def test_finds_the_daemon_again(desk: Desk, tab: Page) -> None:
     port = site.port
     from sidecar.web import make_app
 
-    app = make_app(gallery=desk.root, events=Events(), status=dict, health=list, runs=lambda limit, before: [], actions=site.asked)
+    app = make_app(gallery=desk.root, events=Events(), status=dict, health=list, runs=site.runs, actions=site.asked)
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()

@@ -51,7 +51,7 @@ async def test_a_save_becomes_new_pictures(kometa: KometaInstall, config: Path, 
         new = config / "overlays" / "new.yml"
         shutil.copy(config / "overlays" / "shows.yml", new)
         edit(new, lambda text: text.replace("text(SHOW)", "text(SHOWN)"))
-        os.replace(new, config / "overlays" / "shows.yml")
+        new.replace(config / "overlays" / "shows.yml")
         third = await home.run("done", after=2)
         shows = [picture.target.id for picture in third.pictures if picture.target.level == "show"]
         assert list(third.changed) == shows

@@ -41,7 +41,7 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def runs(self, limit: int, before: str) -> Sequence[Mapping[str, object]]:
+    async def runs(self, limit: int, before: str) -> Sequence[Mapping[str, object]]:
         return [run for run in self.past if not before or str(run["id"]) < before][:limit]
 
     def session(self) -> ClientSession:
