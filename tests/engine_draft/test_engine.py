@@ -230,14 +230,14 @@ async def test_a_poster_with_overlays_is_not_drawn_on_again(desk: Desk, labelled
     desk.plex.world.items[101].tags["label"] = ("Overlay",) if labelled else ()
     content = picture(desk.folder / "overlaid.jpg", "red", overlaid=True)
     assert has_overlay(content)
-    assets = desk.source / "assets"
-    folder = Path(desk.plex.world.items[101].media[0].file).parent.name
-    (assets / folder).mkdir(parents=True)
-    (assets / folder / "poster.jpg").write_bytes(content)
-    desk.plans[0] = LibraryPlan(name="Movies", key="Movies", asset_directories=(assets,))
+    desk.plex.world.add_picture(101, "posters", content, "image/jpeg")
     outcome = await desk.render(desk.job(101))
     assert desk.delivered == []
     assert "already has overlays" in errors(outcome)[0].what
+    # A backup is taken as it is, as Kometa takes it: only what Plex gives is looked at.
+    picture(desk.source / "overlays" / "Movies Original Posters" / "101.jpg", "lime", overlaid=True)
+    outcome = await desk.render(desk.job(101))
+    assert len(desk.delivered) == labelled
 
 
 async def test_a_doubtful_tag_is_warned_of(desk: Desk) -> None:

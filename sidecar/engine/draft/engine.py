@@ -241,14 +241,13 @@ class _Render:
         if path is None and facts.overlaid and not compiled.resets:
             path = await asyncio.to_thread(art.backup_of, revision, compiled.plan, target)
         if path is not None:
-            data = await asyncio.to_thread(path.read_bytes)
-        else:
-            async with self.reads:
-                data = await self.items.art(target.server, target.rating_key)
+            return await asyncio.to_thread(path.read_bytes)
+        async with self.reads:
+            data = await self.items.art(target.server, target.rating_key)
         if await asyncio.to_thread(has_overlay, data):
             what = "its poster already has overlays on it, and there is no original in the revision"
             raise OSError(what if facts.overlaid else f"{what}; Kometa refuses the item too, as it lacks the label Overlay")
-        if path is None and facts.overlaid:
+        if facts.overlaid:
             why = "reset_overlays is set" if compiled.resets else "it has the label Overlay and no backup of the original"
             self._problem(target, Severity.WARNING, f"{why}: Kometa draws on another of its posters, the draft on the current one")
         return data
