@@ -35,6 +35,9 @@ async def test_pictures_come_one_by_one_without_a_reload(desk: Desk, tab: Page) 
         site.events.publish("run.started", {"run": current.id})
         await expect(tab.locator("[data-count]")).to_have_text("0 of 5")
         await expect(card(tab, "101")).to_contain_text("Rendering")
+        site.events.publish("run.phase", {"run": current.id, "name": "drawing", "shard": 0})
+        site.events.publish("health", {"part": "plex", "ok": True})  # exchanges parts of the page, not what is told by events
+        await expect(tab.locator("[data-phase]")).to_have_text("drawing")
         old = await tab.evaluate(SOURCE, "102")
 
         new = desk.pictures("navy")

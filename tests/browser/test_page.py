@@ -190,7 +190,7 @@ async def test_the_viewer_by_keyboard(desk: Desk, tab: Page) -> None:
         size = await tab.locator("#viewer .shot--after").evaluate("image => [image.clientWidth, image.clientHeight]")
         assert size == [200, 300]
         await tab.keyboard.press("Escape")
-        assert await tab.evaluate("document.activeElement.closest('article').id") == "t-102"
+        await until(tab, "document.activeElement.closest('article')?.id === 't-102'")  # the card that was seen last
 
 
 async def test_filters(desk: Desk, tab: Page) -> None:

@@ -57,6 +57,11 @@
     return patched();
   };
 
+  // Only told by events: put back when its part of the page is exchanged.
+  let phase = "";
+  const tellPhase = () => { const text = document.querySelector("[data-phase]"); if (text) text.textContent = phase; };
+  document.addEventListener("gallery:patched", tellPhase);
+
   const count = () => {
     const bar = document.querySelector("[data-progress]");
     if (!bar) return;
@@ -142,8 +147,8 @@
 
   const on = {
     "picture": (data) => patch(String(data.target)),
-    "run.phase": (data) => { const text = document.querySelector("[data-phase]"); if (text) text.textContent = String(data.name ?? ""); },
-    "run.started": sync,
+    "run.phase": (data) => { phase = String(data.name ?? ""); tellPhase(); },
+    "run.started": () => { phase = ""; sync(); },
     "run.ended": async () => { await sync(); document.getElementById("announce").textContent = document.querySelector("h1").textContent; },
     "health": sync,
     "reload": sync,
