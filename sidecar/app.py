@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ from sidecar.pipeline.stage import Stages
 from sidecar.places import Places, open_places
 from sidecar.plex import PlexReader
 from sidecar.publish import Gallery, RunBrief
-from sidecar.settings import Settings
+from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
 from sidecar.tasks import Tasks
 from sidecar.watch import Timing, Watcher
@@ -206,6 +207,7 @@ class App:
             host=settings.host,
             token=settings.token,
             base_url=settings.base_url,
+            allowed_hosts=() if is_loopback(settings.host) else _names(),
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
@@ -295,6 +297,12 @@ class App:
         if reader is None:
             raise PlexAway(f"there is no Plex server {server} in the config now")
         return reader
+
+
+def _names() -> list[str]:
+    """What others in the network call this machine: itself, and through multicast DNS."""
+    name = socket.gethostname().lower()
+    return [name, f"{name.partition('.')[0]}.local"]
 
 
 def _brief(run: Run) -> dict[str, object]:
