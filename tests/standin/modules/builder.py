@@ -1,4 +1,3 @@
-
 """One overlay definition: which items it is for."""
 
 from __future__ import annotations

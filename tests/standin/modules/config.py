@@ -1,4 +1,3 @@
-
 """config.yml: connects to what it names, in Kometa's order, and loads the overlay files of each library."""
 
 from __future__ import annotations

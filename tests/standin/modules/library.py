@@ -1,4 +1,3 @@
-
 """A library's settings, its files, and the pictures kept in the config directory."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """The overlays of a library: find the items, take overlays off, put overlays on."""
 
 from __future__ import annotations

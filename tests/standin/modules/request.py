@@ -1,4 +1,3 @@
-
 """HTTP to everything that is not Plex, and YAML files."""
 
 from __future__ import annotations
