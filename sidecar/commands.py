@@ -15,7 +15,8 @@ from typing import Any, Final
 from sidecar import checks, logs
 from sidecar.app import App
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
-from sidecar.model import PictureState, Run, RunState, Severity
+from sidecar.errors import InputError
+from sidecar.model import PictureState, Problem, Run, RunState, Severity
 from sidecar.progress import Progress
 from sidecar.settings import Settings, load_settings
 
@@ -28,7 +29,7 @@ HERE: Final = Path(__file__).parent
 async def run(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
     """Watch, render and serve until told to stop."""
     settings, redact = _settings(options, env)
-    async with App(settings, options.directory, env, redact=redact) as app:
+    async with App(settings, _config_dir(options), env, redact=redact) as app:
         progress.say(f"gallery: {app.url}")
         await _until_stopped(app)
     return 0
@@ -37,7 +38,7 @@ async def run(options: argparse.Namespace, env: Env, progress: Progress, output:
 async def render(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
     """Render once."""
     settings, redact = _settings(options, env, level="warning")
-    result = await _once(settings, options.directory, env, redact, progress)
+    result = await _once(settings, _config_dir(options), env, redact, progress)
     if options.json:
         output(summary(result, settings))
     else:
@@ -48,7 +49,7 @@ async def render(options: argparse.Namespace, env: Env, progress: Progress, outp
 async def check(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
     """Validate the settings and the config directory; nothing is rendered, Plex is not asked."""
     settings, _ = _settings(options, env, level="warning")
-    problems = await asyncio.to_thread(checks.check, options.directory, settings, env)
+    problems = await asyncio.to_thread(checks.check, _config_dir(options), settings, env)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     warnings = sum(problem.severity is Severity.WARNING for problem in problems)
     if options.json:
@@ -131,6 +132,21 @@ def _tell(run: Run, settings: Settings, progress: Progress) -> None:
         f"{line['state']}: {line['pictures']} of {line['targets']} pictures by {line['engine']} {line['version'] or ''} in "
         f"{line['seconds']:.1f} s, {line['blocked_writes']} writes blocked\n{line['gallery']}"
     )
+
+
+def _config_dir(options: argparse.Namespace) -> Path:
+    """The directory given, or that of the config.yml given. InputError where there is none."""
+    given: Path = options.directory.expanduser()
+    directory = given.parent if given.is_file() else given
+    if not directory.is_dir():
+        problem = Problem(
+            severity=Severity.ERROR,
+            what=f"there is no directory {given}",
+            mend="give the directory that holds Kometa's config.yml",
+            source="settings",
+        )
+        raise InputError([problem])
+    return directory
 
 
 def _settings(

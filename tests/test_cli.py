@@ -1,0 +1,92 @@
+"""The command line as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar import __version__, cli
+
+CONFIG = """\
+plex: {url: 'http://127.0.0.1:9', token: abcdefghijklmnop}
+tmdb: {apikey: demo}
+libraries:
+  Movies:
+    overlay_files:
+      - file: config/my.yml
+"""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands set up logging for the whole process; the next test has another stderr."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "config.yml").write_text(CONFIG)
+    (directory / "my.yml").write_text("overlays:\n  A:\n    plex_all: true\n    overlay: {name: text(A)}\n")
+    return directory
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["version"]) == 0
+    assert capsys.readouterr().out == f"kometa-sidecar {__version__}\n"
+
+
+def test_check_passes_a_sound_config(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["check", str(config)]) == 0
+    assert "0 errors" in capsys.readouterr().out
+
+
+def test_check_names_file_line_and_remedy(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (config / "config.yml").write_text(CONFIG.replace("my.yml", "mine.yml"))
+    assert cli.run(["check", str(config), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    (problem,) = [problem for problem in result["problems"] if problem["severity"] == "error"]
+    assert (problem["file"], problem["line"]) == ("config.yml", 6)
+    assert "mine.yml" in problem["what"]
+    assert problem["mend"]
+
+
+@pytest.mark.parametrize("command", ["run", "render", "check"])
+def test_a_directory_that_is_not_there(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([command, str(tmp_path / "nowhere"), "--data", str(tmp_path / "data")]) == 1
+    assert "there is no directory" in capsys.readouterr().err
+
+
+def test_wrong_settings_name_the_nearest_key(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "sidecar.yml"
+    settings.write_text("web:\n  prot: 1\n")
+    assert cli.run(["check", str(config), "--settings", str(settings)]) == 1
+    told = capsys.readouterr().err
+    assert f"{settings}:2" in told
+    assert "Did you mean 'port'?" in told
+
+
+def test_render_says_when_plex_is_away(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["render", str(config), "--once", "--json", "--engine", "draft", "--data", str(tmp_path / "data")]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "Plex at http://127.0.0.1:9 is not reachable" in streams.err
+    assert "abcdefghijklmnop" not in streams.err
+
+
+def test_the_demo_renders_once_and_prints_one_line_of_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["demo", "--once", "--engine", "draft", "--data", str(tmp_path / "data")]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    result = json.loads(line)
+    assert (result["engine"], result["state"], result["errors"]) == ("draft", "done", 0)
+    assert result["pictures"] == result["targets"] > 10
+    assert Path(result["gallery"]).is_file()
