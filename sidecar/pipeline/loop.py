@@ -134,6 +134,10 @@ class Pipeline:
         except StoreError as error:
             await self._keep("disk", change, error)
             return
+        except Exception as error:  # one change that was not foreseen must not end the daemon
+            log.exception("this change could not be planned")
+            await self._keep("config", change, error)
+            return
         await self._stage.well("plex")
         if self._arrived.is_set():  # a newer change came while this one was planned
             self._latest = _merge(change, self._latest)
@@ -152,6 +156,9 @@ class Pipeline:
             await self._stage.render(plan, lambda: self._fate)
         except EngineError as error:
             await self._crashed(plan, change, error)
+            return
+        except StoreError as error:
+            await self._keep("disk", change, error)
             return
         self._crashes = 0
         await self._idle()

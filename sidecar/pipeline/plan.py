@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar import revision as revisions
+from sidecar.errors import ConfigError, GatewayError
 from sidecar.gateway import Gateway
-from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Target
+from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Severity, Target
 from sidecar.plex import PlexReader, TargetWishes, resolve_targets
 from sidecar.store import State
 
@@ -108,7 +109,12 @@ class Planner:
     async def _connect(self, servers: tuple[PlexServer, ...]) -> None:
         if servers == self._servers:
             return
-        self._gateway.set_servers(servers)
+        try:
+            self._gateway.set_servers(servers)
+        except GatewayError as error:
+            mend = "write Plex's address as http://host:32400 or https://host:32400"
+            problem = Problem(severity=Severity.ERROR, what=str(error), mend=mend, file="config.yml", source="config")
+            raise ConfigError([problem]) from error
         kept = {server.name: self._readers[server.name] for server in self._servers if server in servers}
         gone = [reader for name, reader in self._readers.items() if name not in kept]
         self._readers = {server.name: kept.get(server.name) or PlexReader(server) for server in servers}

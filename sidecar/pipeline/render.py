@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sidecar import revision as revisions
 from sidecar.engine import Engine
-from sidecar.errors import EngineError, PlexError, StoreError
+from sidecar.errors import PlexError
 from sidecar.gateway import Gateway
 from sidecar.model import (
     Blob,
@@ -109,7 +109,7 @@ class Renderer:
         except asyncio.CancelledError:
             await self._finish(replace(recorder.run, state=fate()), seen)
             raise
-        except (EngineError, StoreError) as error:
+        except Exception as error:  # whatever it was, the run must end, and say so; the loop decides what comes next
             problem = Problem(severity=Severity.ERROR, what=str(error), source="engine")
             run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
             await self._finish(run, seen)
@@ -242,8 +242,10 @@ class Renderer:
     async def _finish(self, run: Run, seen: float) -> Run:
         pictures = tuple(replace(p, state=PictureState.FAILED) if p.state is PictureState.WAITING else p for p in run.pictures)
         run = replace(run, pictures=pictures, ended=datetime.now(UTC), seconds=round(time.monotonic() - seen, 3))
-        await self._state.save_run(run)
-        self._showcase.end(run)
+        try:
+            await self._state.save_run(run)
+        finally:
+            self._showcase.end(run)
         if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED):
             await self._showcase.flush()
             await self._tell(run)

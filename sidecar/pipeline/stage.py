@@ -49,6 +49,8 @@ class Stages:
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
         run = await self._renderer.render(plan, fate)
         self._showcase.well("worker")
+        if any(part.part == "disk" for part in self._showcase.health):
+            self._showcase.well("disk")
         return run
 
     async def invalid(self, change: Change, error: ConfigError) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.errors import ConfigError, EngineAway, PlexAway
+from sidecar.errors import ConfigError, EngineAway, PlexAway, StoreError
 from sidecar.model import Change
 from sidecar.pipeline.loop import MOST_ATTEMPTS, Pipeline
 from sidecar.tasks import Tasks
@@ -160,3 +160,23 @@ async def test_the_changes_of_one_burst_are_one_render(house: House) -> None:
     house.stage.let.set()
     await asyncio.sleep(0.05)
     assert house.stage.log == ["begin a", "done a"]
+
+
+async def test_what_nobody_foresaw_does_not_end_the_pipeline(house: House) -> None:
+    house.stage.error = RuntimeError("odd")
+    house.stage.let.set()
+    await house.change()
+    house.stage.error = None
+    await house.change()
+    assert house.stage.log == ["away config", "begin a", "done a"]
+
+
+async def test_a_disk_that_refuses_is_tried_again(house: House) -> None:
+    house.stage.crash = StoreError("full")
+    house.stage.let.set()
+    await house.change()
+    assert house.pipeline.waiting
+    house.stage.crash = None
+    house.pipeline.recovered("plex")
+    await asyncio.sleep(0.02)
+    assert house.stage.log == ["begin a", "away disk", "begin a", "done a"]

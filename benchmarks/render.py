@@ -1,0 +1,155 @@
+"""From a save to the pictures: the running daemon against a cold ``kometa.py``, in one run, with the real Kometa.
+
+    KOMETA_HOME=... KOMETA_PYTHON=... python -m benchmarks.render [--quick]
+
+Cold is ``kometa.py -r --overlays-only`` straight at the demo's Plex, process start to end. The daemon's time runs from the
+save to the event that says the run's last picture is published. Each edit changes every picture. Medians; the last line is
+one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (the last picture event), first_s (the first
+picture event), ratio (sidecar_s / cold_s); and identical, whether the last pictures equal those of a cold run on the same files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.demo import World
+from tests.cold import KometaInstall
+from tests.cold_demo import cold_demo
+from tests.conftest import real_install
+from tests.e2e.house import House, house
+
+CONFIG = """\
+plex: {url: env, token: env, timeout: 60}
+tmdb: {apikey: demo, language: en}
+settings:
+  run_order: [operations, metadata, collections, overlays]
+  cache: false
+  overlay_artwork_filetype: webp_lossy
+  overlay_artwork_quality: 90
+libraries:
+  Movies:
+    overlay_files:
+"""
+CUSTOM = """\
+overlays:
+  Bar:
+    plex_all: true
+    overlay: {name: backdrop, back_color: "#000000A0", back_height: 160, vertical_align: bottom, horizontal_align: center}
+  Title:
+    plex_all: true
+    overlay: {name: "text(<<title>>)", font_size: SIZE, font_color: "#FFFFFF", horizontal_align: center, vertical_align: bottom,
+              horizontal_offset: 0, vertical_offset: 40}
+  Badge:
+    plex_all: true
+    overlay: {name: text(NEW), font_size: 60, back_color: "#C02020", back_padding: 20, back_radius: 20, horizontal_align: left,
+              vertical_align: top, horizontal_offset: 30, vertical_offset: 30}
+"""
+STANDARD = """\
+      - default: resolution
+      - default: audio_codec
+      - default: ratings
+        template_variables: {rating1: critic, rating1_image: rt_tomato, rating2: audience, rating2_image: imdb}
+"""
+OWN = "      - file: config/overlays/own.yml\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row."""
+
+    name: str
+    movies: int
+    entries: str
+
+
+CASES = [
+    *(Case(f"custom{count}", count, OWN) for count in (1, 5, 10)),
+    *(Case(f"std{count}", count, STANDARD + OWN) for count in (1, 5, 10)),
+]
+
+
+def lay_out(case: Case, directory: Path) -> Path:
+    (directory / "overlays").mkdir(parents=True)
+    (directory / "config.yml").write_text(CONFIG + case.entries)
+    save(directory, 60)
+    return directory
+
+
+def save(directory: Path, size: int) -> None:
+    """An editor's save: the whole file, closed."""
+    (directory / "overlays" / "own.yml").write_text(CUSTOM.replace("SIZE", str(size)))
+
+
+async def edit_to_pictures(home: House, size: int, seen: int) -> tuple[float, float, float]:
+    """Seconds from a save to the first picture, the last picture and the end of the run."""
+    begun, first, last = time.perf_counter(), 0.0, 0.0
+    told = len(home.heard)
+    save(home.config, size)
+    while True:
+        await asyncio.sleep(0.002)
+        now = time.perf_counter() - begun
+        for kind, _ in home.heard[told:]:
+            if kind == "picture":
+                first, last = first or now, now
+        told = len(home.heard)
+        if home.ended > seen:
+            return first, last, now
+        if now > 120:
+            raise TimeoutError("the run did not end")
+
+
+async def measure(case: Case, kometa: KometaInstall, repeats: int, scratch: Path) -> dict[str, object]:
+    config = lay_out(case, scratch / "config")
+    colds, edits = [], []
+    async with house(kometa, config, scratch / "data", world=World.sized(case.movies)) as home:
+        await home.run("done")
+        for number in range(repeats):  # interleaved, so that a busy moment of the machine meets both
+            edits.append(await edit_to_pictures(home, 61 + number, home.ended))
+            cold = await cold_demo(kometa, config, scratch / f"cold{number}", world=World.sized(case.movies))
+            colds.append(cold.result.seconds)
+        run = await home.app.state.last_good()
+        assert run is not None
+        warm = {p.target.rating_key: home.app.blobs.path(p.after).read_bytes() for p in run.pictures if p.after is not None}
+        assert len(warm) == case.movies, run.problems
+        assert home.plex.writes == []
+        assert home.plex.mutations == []
+    firsts, lasts, ends = (statistics.median(column) for column in zip(*edits, strict=True))
+    cold_s = statistics.median(colds)
+    row: dict[str, object] = {
+        "cold_s": round(cold_s, 2),
+        "sidecar_s": round(ends, 2),
+        "visible_s": round(lasts, 2),
+        "first_s": round(firsts, 2),
+        "ratio": round(ends / cold_s, 3),
+        "identical": warm == cold.uploads,
+    }
+    print(f"{case.name:9} {row}", flush=True)
+    return row
+
+
+async def main(cases: list[Case], repeats: int) -> None:
+    kometa = real_install()
+    if isinstance(kometa, str):
+        print(json.dumps({"skipped": kometa}))
+        return
+    rows = {}
+    for case in cases:
+        scratch = Path(tempfile.mkdtemp(prefix="ksb-", dir="/tmp"))
+        try:
+            rows[case.name] = await measure(case, kometa, repeats, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    print(json.dumps({**rows, "kometa": kometa.version, "repeats": repeats, "identical": all(row["identical"] for row in rows.values())}))
+
+
+if __name__ == "__main__":
+    quick = "--quick" in sys.argv
+    asyncio.run(main([case for case in CASES if not quick or case.movies == 10], 1 if quick else 3))
