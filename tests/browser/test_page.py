@@ -82,7 +82,7 @@ async def look_around(tab: Page) -> None:
     await expect(tab.get_by_role("button", name="Render now")).to_be_hidden()
     await tab.get_by_role("link", name="Permalink").click()
     await expect(tab.locator("html")).to_have_attribute("data-kind", "run")
-    await until(tab, "document.querySelector('#t-101 img').naturalWidth > 0")
+    await until(tab, "document.querySelector('#t-101 img')?.naturalWidth > 0")
 
 
 async def test_opened_from_the_disk(desk: Desk, tab: Page) -> None:
