@@ -26,6 +26,8 @@ def choose(candidates: Iterable[Item], count: int, kept: Sequence[int] = ()) -> 
     covered: set[Feature] = set()
     for key in dict.fromkeys(kept):
         if key in pool and len(chosen) < count:
+            if not gain(pool[key].features, covered):  # counting starts anew, as it did when this one was chosen
+                covered = set()
             chosen.append(_take(pool.pop(key), covered))
     while pool and len(chosen) < count:
         best = min(pool.values(), key=lambda item: (-gain(item.features, covered), item.title.casefold(), item.title, item.key))

@@ -37,6 +37,12 @@ def test_choosing(pool: list[Item], count: int, kept: list[int], chance: random.
     assert [choice.item.key for choice in choose(pool, count, keys)] == keys
 
 
+def test_the_reason_is_the_same_when_chosen_again() -> None:
+    pool = [item(1, ("resolution", "4K")), item(2, ("resolution", "4K"), ("unheard of", "x"))]
+    chosen = choose(pool, 2)
+    assert choose(pool, 2, [choice.item.key for choice in chosen]) == chosen
+
+
 @given(POOLS, st.integers(1, 12))
 def test_every_choice_adds_the_most_that_any_could(pool: list[Item], count: int) -> None:
     covered: set[Feature] = set()
