@@ -119,6 +119,7 @@ class App:
             cache_dir=settings.cache_dir or places.cache,
             host_map=settings.host_map,
             tcp_port=settings.tcp_port,
+            spawn=self._tasks.spawn,
         )
         await self.gateway.start()
         self._stack.push_async_callback(self.gateway.stop)

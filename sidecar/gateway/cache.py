@@ -1,4 +1,4 @@
-"""Answers of the other hosts on disk: pictures and pages by content, a small index file per question.
+"""Answers on disk: pictures and pages by content, a small index file per question.
 
     DIR/content/ab/abcdef...    the body, by its sha256: equal bodies are kept once
     DIR/index/KEY.json          status, headers, body's hash, when stored
@@ -17,6 +17,7 @@ import re
 import secrets
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer. ``headers`` are those that are passed on; ``stored`` is in seconds since the epoch."""
+    """One answer. ``headers`` are those that are passed on; ``stored``: when it was asked for, in seconds since the epoch (0: now)."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -46,12 +47,15 @@ class _Line:
 class DiskCache:
     """A bounded cache in a directory. Thread-safe. A damaged or missing file is a miss, never an error."""
 
-    def __init__(self, directory: Path, *, max_bytes: int) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int, max_lines: int = 50_000) -> None:
         self._content = directory / "content"
         self._index = directory / "index"
         self._max_bytes = max_bytes
+        self._max_lines = max_lines
         self._lines: dict[str, _Line] = {}
         self._used: dict[str, float] = {}
+        self._holders: Counter[str] = Counter()
+        self._size = 0
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -60,16 +64,18 @@ class DiskCache:
             self._content.mkdir(parents=True, exist_ok=True)
             self._index.mkdir(parents=True, exist_ok=True)
             self._lines.clear()
+            self._used.clear()
+            self._holders.clear()
+            self._size = 0
             for path in self._index.iterdir():
                 line = _read_line(path) if path.suffix == ".json" and _KEY.fullmatch(path.stem) else None
                 if line is None:
                     path.unlink(missing_ok=True)
                 else:
-                    self._lines[path.stem] = line
+                    self._hold(path.stem, line)
                     self._used[path.stem] = line.stored
-            known = {line.sha256 for line in self._lines.values()}
             for path in self._content.glob("*/*"):
-                if path.name not in known:
+                if path.name not in self._holders:
                     path.unlink(missing_ok=True)
             self._evict()
 
@@ -92,7 +98,8 @@ class DiskCache:
     def put(self, key: str, entry: Entry) -> None:
         """Keeps an answer; the least recently used go where it gets too much. OSError where the disk does not take it."""
         digest = hashlib.sha256(entry.body).hexdigest()
-        line = _Line(entry.status, [list(pair) for pair in entry.headers], digest, len(entry.body), time.time())
+        now = time.time()
+        line = _Line(entry.status, [list(pair) for pair in entry.headers], digest, len(entry.body), entry.stored or now)
         if line.size > self._max_bytes:
             return
         with self._lock:
@@ -102,16 +109,19 @@ class DiskCache:
                 _write(place, entry.body)
             _write(self._index / f"{key}.json", json.dumps(asdict(line)).encode())
             before = self._lines.get(key)
-            self._lines[key] = line
-            self._used[key] = line.stored
+            self._hold(key, line)
+            self._used[key] = now
             if before:
-                self._drop(before.sha256)
+                self._drop(before)
             self._evict()
 
     @property
     def size(self) -> int:
         """Bytes of content, equal bodies counted once."""
-        return sum({line.sha256: line.size for line in self._lines.values()}.values())
+        return self._size
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._lines
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -120,24 +130,34 @@ class DiskCache:
         return self._content / digest[:2] / digest
 
     def _evict(self) -> None:
-        over = self.size - self._max_bytes
-        for key in sorted(self._lines, key=lambda known: self._used[known]) if over > 0 else ():
-            self._forget(key)
-            if self.size <= self._max_bytes:
-                break
+        """The least recently used go, to nine tenths of the bound: not one by one from then on."""
+        if self._size <= self._max_bytes and len(self._lines) <= self._max_lines:
+            return
+        newest_first = sorted(self._lines, key=lambda known: self._used[known], reverse=True)
+        while self._size > self._max_bytes * 0.9 or len(self._lines) > self._max_lines * 0.9:
+            self._forget(newest_first.pop())
+
+    def _hold(self, key: str, line: _Line) -> None:
+        self._lines[key] = line
+        self._holders[line.sha256] += 1
+        if self._holders[line.sha256] == 1:
+            self._size += line.size
 
     def _forget(self, key: str) -> None:
         line = self._lines.pop(key)
         self._used.pop(key)
         with contextlib.suppress(OSError):  # a file that cannot go now goes at the next open
             (self._index / f"{key}.json").unlink(missing_ok=True)
-        self._drop(line.sha256)
+        self._drop(line)
 
-    def _drop(self, digest: str) -> None:
-        """Removes a body that no answer has any more."""
-        if all(line.sha256 != digest for line in self._lines.values()):
+    def _drop(self, line: _Line) -> None:
+        """One answer less has this body; without any, it goes."""
+        self._holders[line.sha256] -= 1
+        if self._holders[line.sha256] == 0:
+            del self._holders[line.sha256]
+            self._size -= line.size
             with contextlib.suppress(OSError):
-                self._place(digest).unlink(missing_ok=True)
+                self._place(line.sha256).unlink(missing_ok=True)
 
 
 def _read_line(path: Path) -> _Line | None:

@@ -6,6 +6,7 @@ and language go along. Bodies that need no cutting are streamed as they come, co
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import zlib
@@ -33,6 +34,10 @@ _FORWARDED: Final[Mapping[str, re.Pattern[str]]] = {
     "x-plex-language": _LANGUAGE,
     "accept-language": _LANGUAGE,
 }
+
+
+HEARTBEAT: Final = 20.0
+"""Seconds between signs of life on the notifications' connection."""
 
 
 class Declined(PlexError):
@@ -75,6 +80,7 @@ class PlexClient:
             auto_decompress=False,
             timeout=self._timeout,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trace_configs=[_no_redirects()],
         )
         return self._session
 
@@ -96,6 +102,28 @@ class PlexClient:
         async with self.stream(request, headers, accept_encoding="gzip") as response:
             data = await self._collect(response)
             return self._unpack(data, response.headers.get("Content-Encoding", ""))
+
+    @asynccontextmanager
+    async def notifications(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The server's own notifications (python-plexapi's alert.py); for the daemon only, no renderer can ask for them.
+
+        PlexRefused, PlexAway where the server does not open them; aiohttp's errors later on.
+        """
+        url = URL(f"ws{self._origin.removeprefix('http')}{self._prefix}/:/websockets/notifications", encoded=True)
+        headers = {"X-Plex-Token": self.server.token.get_secret_value(), "User-Agent": f"kometa-sidecar/{__version__}"}
+        timeout = aiohttp.ClientWSTimeout(ws_close=self.server.timeout)
+        try:
+            async with asyncio.timeout(self.server.timeout):
+                socket = await self._opened().ws_connect(
+                    url, headers=headers, heartbeat=HEARTBEAT, timeout=timeout, max_msg_size=self._max_body
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            self._check(error.status)
+            raise Broken(f"Plex ({self.server.name}) opens no notifications") from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
     @asynccontextmanager
     async def stream(
@@ -154,14 +182,13 @@ class PlexClient:
         raise Broken(f"Plex ({name}) answered {status}, which is no answer to a read")
 
     def _headers(self, headers: Mapping[str, str], accept_encoding: str) -> dict[str, str]:
-        kept = {name: headers[name] for name, shape in _FORWARDED.items() if shape.fullmatch(headers.get(name, ""))}
         return {
             "Accept": "application/xml, image/*, */*",
             "Accept-Encoding": accept_encoding,
             "User-Agent": f"kometa-sidecar/{__version__}",
             "X-Plex-Product": "kometa-sidecar",
             "X-Plex-Client-Identifier": "kometa-sidecar",
-            **kept,
+            **passed_on(headers),
             "X-Plex-Token": self.server.token.get_secret_value(),
         }
 
@@ -189,3 +216,19 @@ class PlexClient:
         if not decoder.eof:
             raise Broken(f"the answer of Plex ({self.server.name}) broke off")
         return plain
+
+
+def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Of a renderer's headers (names in lower case) those that reach Plex: paging and language, where they look as they should."""
+    return {name: headers[name] for name, shape in _FORWARDED.items() if shape.fullmatch(headers.get(name, ""))}
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """Ends a request that would follow a redirect with the token in hand: aiohttp's websockets have no switch for that."""
+
+    async def refuse(_session: aiohttp.ClientSession, _context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+        raise Broken(f"Plex sends readers elsewhere ({params.response.status}); give its own address in plex.url")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    return trace

@@ -20,11 +20,15 @@ from pydantic import SecretStr
 
 from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
 from sidecar.errors import CanaryFailed, GatewayError
+from sidecar.gateway.answers import Answers, Spawn
 from sidecar.gateway.cache import DiskCache
 from sidecar.gateway.egress import Egress, Mode
+from sidecar.gateway.freshness import Freshness, place
 from sidecar.gateway.grants import Grants, Sink
-from sidecar.gateway.handler import Handler, PutBlob
+from sidecar.gateway.handler import Handler
 from sidecar.gateway.plex import PlexClient
+from sidecar.gateway.reads import PlexReads
+from sidecar.gateway.writes import PutBlob
 from sidecar.model import BlockedWrite, Capture, Grant, PlexServer, Problem, Scope
 
 MIB: Final = 1024 * 1024
@@ -35,6 +39,7 @@ COUNTERS: Final = (
     "blocked",
     "refused",
     "plex_failures",
+    "plex_hits",
     "egress_sent",
     "egress_hits",
 )
@@ -53,6 +58,10 @@ class Limits:
     egress_seconds: float = 60.0
     cache: int = 1024 * MIB
     """Answers of other hosts on disk."""
+    plex_cache: int = 1024 * MIB
+    """Answers of Plex on disk."""
+    plex_memory: int = 64 * MIB
+    """Answers of Plex in memory."""
     stop_seconds: float = 2.0
     """For requests under way at ``stop``."""
 
@@ -63,7 +72,8 @@ class Gateway:
     ``put_blob`` stores an upload's bytes (bytes, media type -> Blob). ``host_map`` sends a host's requests to another
     base URL: {"api.themoviedb.org": "http://127.0.0.1:8001/tmdb"}; the demo and the tests use it. ``tcp_port`` opens a
     port on 127.0.0.1 for a stock Kometa (0: any free one, see ``port``). ``recording`` is the directory of the modes
-    record and replay.
+    record and replay. With ``spawn``, which starts background tasks, the Plex servers' own notifications are heard, so
+    that what was read from them before need not be read again; without, their time stamps are looked at (``check``).
     """
 
     def __init__(
@@ -78,6 +88,7 @@ class Gateway:
         mode: Mode = Mode.LIVE,
         recording: Path | None = None,
         resolver: AbstractResolver | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         self._limits = limits or Limits()
         if (mode is not Mode.LIVE) != (recording is not None):
@@ -86,8 +97,13 @@ class Gateway:
         self._tcp_port = tcp_port
         self._counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         self._grants = Grants()
-        self._servers: dict[str, PlexClient] = {}
+        self._servers: dict[str, PlexReads] = {}
         self._retired: list[PlexClient] = []
+        self._watches: dict[str, asyncio.Task[Any]] = {}
+        self._spawn = spawn
+        self._plex_cache = cache_dir / "plex"
+        self._disk = DiskCache(self._plex_cache, max_bytes=self._limits.plex_cache)
+        self._answers = Answers(self._disk, memory=self._limits.plex_memory)
         self._runners: list[web.ServerRunner] = []
         self.port: int | None = None
         """The loopback port, once started with ``tcp_port``."""
@@ -113,6 +129,7 @@ class Gateway:
         """Listens. GatewayError where the socket or port cannot be had."""
         try:
             await self._egress.start()
+            await asyncio.to_thread(self._disk.open)
             await self._listen_socket()
             if self._tcp_port is not None:
                 await self._listen_port(self._tcp_port)
@@ -127,8 +144,12 @@ class Gateway:
         if self._runners:
             self._socket.unlink(missing_ok=True)
         self._runners.clear()
-        for client in (*self._servers.values(), *self._retired):
+        for task in self._watches.values():
+            task.cancel()
+        self._watches.clear()
+        for client in (*(reads.client for reads in self._servers.values()), *self._retired):
             await client.stop()
+        await self._answers.flush()
         self._retired.clear()
         await self._egress.stop()
 
@@ -136,13 +157,30 @@ class Gateway:
         """The Plex servers from now on, by name. An unchanged one keeps its connections. GatewayError: an address that is none."""
         wanted = {server.name: server for server in servers}
         fresh = {
-            name: PlexClient(server, max_body=self._limits.xml)
+            name: self._reads(PlexClient(server, max_body=self._limits.xml))
             for name, server in wanted.items()
-            if name not in self._servers or self._servers[name].server != server
+            if name not in self._servers or self._servers[name].client.server != server
         }
         for name in [name for name in self._servers if name in fresh or name not in wanted]:
-            self._retired.append(self._servers.pop(name))  # requests under way go on; its idle connections close by themselves
+            self._retired.append(self._servers.pop(name).client)  # requests under way go on; its idle connections close by themselves
+            if name in self._watches:
+                self._watches.pop(name).cancel()
         self._servers.update(fresh)
+        if self._spawn is not None:
+            for name, reads in fresh.items():
+                self._watches[name] = self._spawn(reads.freshness.watch(), f"plex: changes of {name}")
+
+    async def check(self) -> None:
+        """Makes sure of what is kept of the Plex servers' answers; before each run. Never fails: at worst all is read anew."""
+        await asyncio.gather(*(reads.freshness.check() for reads in self._servers.values()))
+
+    def reads(self, server: str) -> PlexReads | None:
+        """The cached reads of a Plex server, for others that read it."""
+        return self._servers.get(server)
+
+    def _reads(self, client: PlexClient) -> PlexReads:
+        freshness = Freshness(client, place(self._plex_cache, client))
+        return PlexReads(client, self._answers, freshness, self._count, self._spawn)
 
     def open(self, grant: Grant, sink: Sink) -> None:
         """Lets a grant's token in, until ``close``. ValueError: a token in use, or no capability."""
@@ -154,7 +192,7 @@ class Gateway:
 
     def snapshot(self) -> dict[str, int]:
         """The counters since the start, for metrics: forwarded, answered, captured, blocked, refused, ..."""
-        sent = sum(client.sent for client in self._servers.values())
+        sent = sum(reads.client.sent for reads in self._servers.values())
         return {**dict(self._counters), "plex_sent": sent, "grants": len(self._grants)}
 
     async def canary(self) -> None:
@@ -182,7 +220,7 @@ class Gateway:
         listener = await asyncio.start_server(take, "127.0.0.1", 0)
         address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         client = PlexClient(PlexServer(name=name, url=address, token=SecretStr("canary"), timeout=5.0), max_body=MIB)
-        self._servers[name] = client
+        self._servers[name] = self._reads(client)
         self._grants.open(grant, _Deaf())
         try:
             await self._probe(name, grant.token, "GET /identity", 200)

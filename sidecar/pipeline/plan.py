@@ -88,6 +88,7 @@ class Planner:
         self._learn_secrets(reading.secrets)
         self._follow(reading.watch)
         await self._connect(reading.servers)
+        await self._gateway.check()
         found = await resolve_targets(
             self._readers, [library.plan for library in reading.libraries], self._wishes, await self._state.remembered()
         )
@@ -117,10 +118,14 @@ class Planner:
             raise ConfigError([problem]) from error
         kept = {server.name: self._readers[server.name] for server in self._servers if server in servers}
         gone = [reader for name, reader in self._readers.items() if name not in kept]
-        self._readers = {server.name: kept.get(server.name) or PlexReader(server) for server in servers}
+        self._readers = {server.name: kept.get(server.name) or self._reader(server) for server in servers}
         self._servers = servers
         for reader in gone:
             await reader.close()
+
+    def _reader(self, server: PlexServer) -> PlexReader:
+        reads = self._gateway.reads(server.name)
+        return PlexReader(server, reads.through) if reads else PlexReader(server)
 
     async def close(self) -> None:
         """Let go of Plex."""

@@ -36,7 +36,7 @@ class Probes:
             await asyncio.sleep(pause)
             try:
                 for reader in list(self._planner.readers.values()):
-                    await reader.facts()
+                    await reader.ping()
             except PlexError as error:
                 self._showcase.away("plex", str(error))
                 pause = min(pause * 2, CALM)

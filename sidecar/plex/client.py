@@ -18,7 +18,7 @@ from plexapi.library import LibrarySection
 
 from sidecar.errors import PlexError
 from sidecar.model import PlexServer
-from sidecar.plex.transport import MOST_ART, Transport
+from sidecar.plex.transport import MOST_ART, MOST_XML, Memory, Transport, ask_anew
 
 T = TypeVar("T")
 
@@ -95,15 +95,20 @@ class _PlexApi(plexapi.server.PlexServer):
 class PlexReader:
     """Reads one server. Everything may raise PlexAway, PlexRefused or PlexError, whose words never hold the token."""
 
-    def __init__(self, server: PlexServer) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, server: PlexServer, memory: Memory = ask_anew) -> None:
+        """Nothing is sent yet. ``memory`` may answer for the server where nothing changed there."""
         self.server = server
-        self._transport = Transport(server)
+        self._transport = Transport(server, memory)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._api: Any = None  # plexapi's view of the server, once it was there
 
+    async def ping(self) -> None:
+        """GET / of the server itself: is it there, and does it take the token?"""
+        if await self._in_thread(lambda: self._transport.ask("/", most=MOST_XML)) is None:
+            raise PlexError(f"Plex at {self._transport.shown} has no /: is it Plex that answers there?")
+
     async def facts(self) -> ServerFacts:
-        """GET /: is the server there, and does it take the token?"""
+        """GET /: what the server says of itself."""
         self._api = api = await self._in_thread(lambda: _PlexApi(self._transport))
         name = self.server.name
         return ServerFacts(name=api.friendlyName or name, version=api.version or "", machine_identifier=api.machineIdentifier or name)

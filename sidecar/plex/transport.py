@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
 import requests
@@ -23,6 +24,8 @@ MOST_ART: Final = 32 * 1024 * 1024
 CONNECT: Final = 10.0
 """Seconds to connect; the server's own timeout, where shorter."""
 
+_OTHERWISE: Final = frozenset({"x-plex-container-start", "x-plex-container-size", "x-plex-language", "accept-language"})
+"""Headers that make another question of an address."""
 _CHUNK: Final = 64 * 1024
 
 
@@ -59,11 +62,21 @@ class ReadOnlySession(requests.Session):
         return super().send(request, **options)
 
 
+Memory = Callable[[str, Callable[[], bytes | None]], bytes | None]
+"""Given a question (path and query) and how to ask it: its answer, or one of before that still holds. Called in threads."""
+
+
+def ask_anew(_question: str, ask: Callable[[], bytes | None]) -> bytes | None:
+    """The memory of those who have none."""
+    return ask()
+
+
 class Transport:
     """One Plex server's answers. Blocks: for threads, of which several may use it at once."""
 
-    def __init__(self, server: PlexServer) -> None:
+    def __init__(self, server: PlexServer, memory: Memory = ask_anew) -> None:
         self.server = server
+        self._memory = memory
         self.session = ReadOnlySession(server)
         parts = urlsplit(server.url)
         self._base = server.url.rstrip("/")
@@ -88,6 +101,13 @@ class Transport:
 
     def read(self, path: str, params: dict[str, str] | None = None, *, most: int, headers: dict[str, str] | None = None) -> bytes | None:
         """The body of the answer, at most ``most`` bytes; None for 404. Raises as :meth:`xml`."""
+        question = f"{path}?{urlencode(params)}" if params else path
+        if headers and _OTHERWISE.intersection(name.lower() for name in headers):
+            return self.ask(path, params, most=most, headers=headers)
+        return self._memory(question, lambda: self.ask(path, params, most=most, headers=headers))
+
+    def ask(self, path: str, params: dict[str, str] | None = None, *, most: int, headers: dict[str, str] | None = None) -> bytes | None:
+        """As :meth:`read`, of the server itself, whatever memory holds."""
         if not path.startswith("/"):
             raise PlexError(f"{path[:80]!r} is no path on the Plex server")
         seconds = self.server.timeout

@@ -207,7 +207,7 @@ async def test_scopes_are_found_out_in_batches_and_forgotten(directory: Path, mo
     async with Upstream(Stubborn("honest")) as plex, gateway_for(plex.url, "token", directory, SCOPE) as bench:
         await bench.ask("GET /library/sections/1/all?type=1")
         assert [seen.target.partition("?")[0] for seen in plex.requests[:2]] == ["/library/metadata/3", "/library/metadata/7"]
-        levels = bench.gateway._handler._levels
+        levels = bench.gateway._handler._reading._levels
         assert (len(levels._found), len(levels._asked)) == (1, 1)
         monkeypatch.setattr(narrow, "REMEMBERED", 0.0)
         before = len(plex.requests)

@@ -100,11 +100,11 @@ async def test_faults_of_our_own_are_logged(bench: Bench, caplog: pytest.LogCapt
     async def full(data: bytes, media_type: str) -> Blob:
         raise StoreError("no space left")
 
-    monkeypatch.setattr(bench.gateway._handler, "_put_blob", full)
+    monkeypatch.setattr(bench.gateway._handler._writes, "_put_blob", full)
     answer = await bench.ask("POST /library/metadata/1/posters", body=picture("PNG"))
     assert answer.status == 507
     assert bench.sink.notes[0].what == "an upload could not be kept: no space left"
-    monkeypatch.setattr(bench.gateway._handler, "_put_blob", None)
+    monkeypatch.setattr(bench.gateway._handler._writes, "_put_blob", None)
     assert (await bench.ask("POST /library/metadata/1/posters", body=picture("PNG"))).status == 500
     assert "TypeError" in caplog.text
 

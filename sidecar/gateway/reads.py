@@ -1,0 +1,120 @@
+"""One Plex server's reads, each sent once: what was read before and still holds is not asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakValueDictionary
+
+from sidecar.gateway.answers import MOST_KEPT, Answers, Spawn
+from sidecar.gateway.cache import Entry
+from sidecar.gateway.canonical import Canonical, canonicalise
+from sidecar.gateway.fresh import PICTURE, SETTLED, max_age, stamp
+from sidecar.gateway.freshness import Freshness
+from sidecar.gateway.plex import PlexClient, passed_on
+
+HIT: Final = "plex_hits"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where an answer is kept, and for how many seconds it is believed."""
+
+    name: str
+    age: float
+
+
+class PlexReads:
+    """Reads of one server through its cache."""
+
+    def __init__(
+        self, client: PlexClient, answers: Answers, freshness: Freshness, count: Callable[[str], None], spawn: Spawn | None
+    ) -> None:
+        self.client = client
+        self.freshness = freshness
+        self._answers = answers
+        self._count = count
+        self._spawn = spawn
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        server = client.server
+        self._who = f"{server.url}\n{hashlib.sha256(server.token.get_secret_value().encode()).hexdigest()}"
+
+    def key(self, request: Canonical, headers: Mapping[str, str]) -> Key | None:
+        """The place of the answer to a read; None where it cannot be kept. Headers that do not reach Plex do not count."""
+        epoch = self.freshness.epoch
+        if epoch is None:
+            return None
+        age = max_age(request, watched=self.freshness.watched)
+        if age <= 0:
+            return None
+        parts = (self._who, epoch, request.target, *(f"{name}:{value}" for name, value in sorted(passed_on(headers).items())))
+        return Key(hashlib.sha256("\n".join(parts).encode()).hexdigest(), age)
+
+    def picture_key(self, request: Canonical) -> Key | None:
+        """As ``key``. A picture whose address carries the time of its last change outlives changes of other things."""
+        at = stamp(request)
+        if at is not None and time.time() - at > SETTLED and self.freshness.epoch is not None:
+            return Key(hashlib.sha256(f"{self._who}\n{request.target}".encode()).hexdigest(), PICTURE)
+        return self.key(request, {})
+
+    async def read(self, request: Canonical, headers: Mapping[str, str]) -> bytes:
+        """As :meth:`PlexClient.read`, from the cache where that still holds. Of readers at the same time one asks."""
+        key = self.key(request, headers)
+        if key is None:
+            return await self.client.read(request, headers)
+        known = self._answers.at_hand(key.name, key.age)
+        if known is None:
+            async with self.alone(key):
+                known = await self.recall(key)
+                if known is None:
+                    asked = time.time()
+                    data = await self.client.read(request, headers)
+                    if len(data) <= MOST_KEPT:
+                        await self.keep(key, Entry(200, (), data, asked))
+                    return data
+        self._count(HIT)
+        return known.body
+
+    def through(self, question: str, ask: Callable[[], bytes | None]) -> bytes | None:
+        """What ``ask`` answers to ``question`` (path and query), or what it answered before, where that still holds.
+
+        For the daemon's own reads. Blocks: for threads. None, which is no answer, is not kept; errors are passed on.
+        """
+        request = canonicalise("GET", question)
+        key = self.key(request, {}) if isinstance(request, Canonical) else None
+        if key is None:
+            return ask()
+        known = self._answers.recall(key.name, key.age)
+        if known is not None:
+            self._count(HIT)
+            return known.body
+        asked = time.time()
+        data = ask()
+        if data is not None and len(data) <= MOST_KEPT:
+            self._answers.keep(key.name, Entry(200, (), data, asked))
+        return data
+
+    @asynccontextmanager
+    async def alone(self, key: Key) -> AsyncIterator[None]:
+        """Whoever wants the same answer waits, and finds it kept."""
+        lock = self._locks.get(key.name)
+        if lock is None:
+            lock = self._locks[key.name] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def recall(self, key: Key) -> Entry | None:
+        """What is kept under ``key``, from memory or disk."""
+        known = self._answers.at_hand(key.name, key.age)
+        if known is None and self._answers.holds(key.name):
+            known = await asyncio.to_thread(self._answers.recall, key.name, key.age)
+        return known
+
+    async def keep(self, key: Key, entry: Entry) -> None:
+        """Keeps an answer; on disk beside the work."""
+        await self._answers.keep_beside(key.name, entry, self._spawn)
