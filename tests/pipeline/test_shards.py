@@ -30,9 +30,9 @@ def test_every_target_is_in_one_shard_and_none_is_empty(targets: list[Target], m
 
 
 @given(TARGETS, st.integers(1, 12))
-def test_shards_are_of_about_equal_size(targets: list[Target], most: int) -> None:
-    sizes = [len(shard) for shard in divide(targets, most)]
-    assert not sizes or max(sizes) - min(sizes) <= 2
+def test_shards_have_about_equal_work(targets: list[Target], most: int) -> None:
+    work = [sum(0.8 if t.level is Level.EPISODE else 1.0 for t in shard) for shard in divide(targets, most)]
+    assert not work or max(work) - min(work) <= 2
 
 
 @given(TARGETS)
