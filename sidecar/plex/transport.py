@@ -25,7 +25,7 @@ CONNECT: Final = 10.0
 """Seconds to connect; the server's own timeout, where shorter."""
 
 _OTHERWISE: Final = frozenset({"x-plex-container-start", "x-plex-container-size", "x-plex-language", "accept-language"})
-"""Headers that make another question of an address."""
+"""Headers that make another question of an address; memory is told of them as if they stood in it."""
 _CHUNK: Final = 64 * 1024
 
 
@@ -101,9 +101,9 @@ class Transport:
 
     def read(self, path: str, params: dict[str, str] | None = None, *, most: int, headers: dict[str, str] | None = None) -> bytes | None:
         """The body of the answer, at most ``most`` bytes; None for 404. Raises as :meth:`xml`."""
-        question = f"{path}?{urlencode(params)}" if params else path
-        if headers and _OTHERWISE.intersection(name.lower() for name in headers):
-            return self.ask(path, params, most=most, headers=headers)
+        told = {name: value for name, value in (headers or {}).items() if name.lower() in _OTHERWISE}
+        asked = urlencode({**(params or {}), **told})
+        question = f"{path}?{asked}" if asked else path
         return self._memory(question, lambda: self.ask(path, params, most=most, headers=headers))
 
     def ask(self, path: str, params: dict[str, str] | None = None, *, most: int, headers: dict[str, str] | None = None) -> bytes | None:
