@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.demo import World
-from sidecar.model import RunState
+from sidecar.model import Change, RunState
 from tests.cold import KometaInstall
 from tests.e2e.house import House, house
 from tests.e2e.test_warm import config_of, uploads
@@ -22,15 +22,21 @@ async def watched(home: House) -> None:
 
 
 async def again(home: House) -> None:
+    """The first render chooses the targets; the second asks only whether the chosen ones are still there; from then on nothing."""
     first = await home.app.render_once()
     assert first.state is RunState.DONE, first.problems
     assert len(first.pictures) > 10
     await watched(home)
     home.plex.forget()
-    last = await home.app.render_once()
-    assert last.state is RunState.DONE, last.problems
+    sent = home.app.gateway.snapshot()["plex_sent"]
+    second = await home.app.render_once()
+    assert second.state is RunState.DONE, second.problems
+    assert home.app.gateway.snapshot()["plex_sent"] == sent, "nothing of Kometa's reached Plex"
+    assert [request.target.partition("?")[0].rpartition("/")[0] for request in home.plex.requests] in ([], ["/library/metadata"])
+    home.plex.forget()
+    await home.app.planner.plan(Change(reason="request", seen=0.0))
     assert [request.target for request in home.plex.requests] == []
-    assert uploads(home, first) == uploads(home, last)
+    assert uploads(home, first) == uploads(home, second)
 
 
 async def test_an_unchanged_render_asks_plex_for_nothing(data_dir: Path, tmp_path: Path) -> None:
