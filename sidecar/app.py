@@ -20,7 +20,7 @@ from aiohttp import web
 from sidecar import __version__, engines, logs
 from sidecar import web as pages
 from sidecar.errors import PlexAway, SettingsError
-from sidecar.gateway import Gateway
+from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.model import Change, Run, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
@@ -67,6 +67,7 @@ class App:
         self._serving = serving
         self._hear = hear
         self._tasks = Tasks()
+        self.spawn = self._tasks.spawn
         self._stack = contextlib.AsyncExitStack()
         self.outbox: Outbox | None = None
 
@@ -85,6 +86,7 @@ class App:
         settings = self.settings
         self._redact.learn(settings.secrets)
         places = await asyncio.to_thread(open_places, settings.data.absolute(), self._env)
+        self._stack.callback(places.release)
         self.places = places
         self._stack.push_async_callback(asyncio.to_thread, shutil.rmtree, places.runtime, ignore_errors=True)
         self.state = await State.open(places.database)
@@ -119,6 +121,9 @@ class App:
             cache_dir=settings.cache_dir or places.cache,
             host_map=settings.host_map,
             tcp_port=settings.tcp_port,
+            limits=Limits(egress_ttl=settings.cache_ttl),
+            mode=Mode(settings.mode),
+            recording=settings.recording,
             spawn=self._tasks.spawn,
         )
         await self.gateway.start()

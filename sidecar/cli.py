@@ -1,4 +1,4 @@
-"""The command line: kometa-sidecar run | render | check | demo | version. Results on standard output, all else on standard error."""
+"""The command line of ``kometa-sidecar``. Results go to standard output, all else to standard error."""
 
 from __future__ import annotations
 
@@ -40,10 +40,24 @@ def parser() -> argparse.ArgumentParser:
     _common(check)
     check.add_argument("--json", action="store_true", help="print the problems as one line of JSON")
 
+    doctor = subs.add_parser("doctor", help="find out what works, what does not, and how to mend it; exit 1 where something fails")
+    _directory(doctor)
+    _common(doctor)
+    doctor.add_argument("--json", action="store_true", help="print the findings as one line of JSON")
+
     demo = subs.add_parser("demo", help="try it: a small Plex of drawn posters, no network, nothing to configure")
     _common(demo)
     _serving(demo)
     demo.add_argument("--once", action="store_true", help="render once, print one line of JSON and end")
+
+    grant = subs.add_parser("grant", help="let a Kometa of your own preview through the gateway; nothing it writes reaches Plex")
+    _directory(grant)
+    grant.add_argument("--settings", type=Path, metavar="FILE", help="sidecar.yml (or KOMETA_SIDECAR_SETTINGS)")
+    grant.add_argument("--output", type=Path, metavar="DIR", help="where the pictures go; by default ./kometa-sidecar-previews")
+    grant.add_argument("--port", type=int, metavar="N", help="the port on 127.0.0.1; by default a free one")
+    grant.add_argument("--minutes", type=float, default=60.0, metavar="N", help="how long the grant is good; by default 60")
+    grant.add_argument("--quiet", action="store_true", help="no progress")
+    grant.set_defaults(engine=None)
 
     subs.add_parser("version", help="print the version")
     return top
@@ -82,6 +96,8 @@ def run(argv: Sequence[str]) -> int:
         "render": commands.render,
         "check": commands.check,
         "demo": commands.demo,
+        "doctor": commands.doctor,
+        "grant": commands.grant,
     }[options.command]
     try:
         return asyncio.run(chosen(options, dict(os.environ), progress, _print))

@@ -9,12 +9,14 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar import checks, logs
+from sidecar import checks, logs, stock
 from sidecar.app import App
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
+from sidecar.doctor import Finding, State, examine, verdict
 from sidecar.errors import InputError
 from sidecar.model import PictureState, Problem, Run, RunState, Severity
 from sidecar.progress import Progress
@@ -88,6 +90,52 @@ async def demo(options: argparse.Namespace, env: Env, progress: Progress, output
     return 0
 
 
+async def grant(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Let a stock Kometa preview through the gateway until told to stop."""
+    with tempfile.TemporaryDirectory(prefix="kometa-sidecar-grant-") as scratch:  # the daemon may be at work in its own directory
+        folder: Path = (options.output or Path("kometa-sidecar-previews")).absolute()
+        options.data = Path(scratch)
+        settings, redact = _settings(options, env, level="warning", tcp_port=options.port or 0)
+        async with App(settings, _config_dir(options), env, redact=redact, serving=False) as app, _signals() as stop:
+            progress.step("choosing targets")
+            async with stock.lend(app, folder, progress.say) as loan:
+                progress.done()
+                progress.say(f"{len(loan.targets)} items can be seen. In a copy of config.yml, replace the section plex with:\n", "bold")
+                output(loan.snippet)
+                progress.say(f"Then start Kometa on it (kometa.py -r --overlays-only). Pictures come to {folder}")
+                progress.say(
+                    f"Good for {options.minutes} minutes, or until Ctrl-C. Its settings: cache should be false, to get every picture.\n"
+                )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), options.minutes * 60)
+    for problem in loan.notes:
+        progress.problem(problem)
+    refused = sum(not write.expected for write in loan.writes)
+    progress.say(f"{len(loan.pictures)} pictures in {folder}; {len(loan.writes)} writes kept from Plex, {refused} of them unusual")
+    return 0
+
+
+async def doctor(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Look at everything; exit 1 where something fails."""
+    settings, redact = _settings(options, env, level="error")
+    findings: list[Finding] = []
+    styles = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
+    with tempfile.TemporaryDirectory(prefix="kometa-sidecar-doctor-") as scratch:
+        progress.step("looking")
+        async for finding in examine(_config_dir(options), settings, env, redact, Path(scratch)):
+            finding = replace(finding, says=redact(finding.says), mend=redact(finding.mend))
+            findings.append(finding)
+            if not options.json:
+                progress.done()
+                output(f"{finding.state.value:4}  {finding.part:9} {finding.says}")
+                if finding.mend:
+                    progress.say(f"      → {finding.mend}", styles[finding.state])
+    result = verdict(findings)
+    if options.json:
+        output(result)
+    return 0 if result["ok"] else 1
+
+
 def summary(run: Run, settings: Settings) -> dict[str, Any]:
     """A run as one line of JSON."""
     return {
@@ -150,14 +198,19 @@ def _config_dir(options: argparse.Namespace) -> Path:
 
 
 def _settings(
-    options: argparse.Namespace, env: Env, *, level: str | None = None, host_map: Mapping[str, str] | None = None
+    options: argparse.Namespace,
+    env: Env,
+    *,
+    level: str | None = None,
+    host_map: Mapping[str, str] | None = None,
+    tcp_port: int | None = None,
 ) -> tuple[Settings, logs.Redactor]:
     file = options.settings or (Path(env["KOMETA_SIDECAR_SETTINGS"]) if env.get("KOMETA_SIDECAR_SETTINGS") else None)
     overrides: dict[str, Any] = {
         "data": str(options.data) if options.data else None,
         "engine": {"kind": options.engine},
-        "web": {"port": getattr(options, "port", None), "host": getattr(options, "host", None)},
-        "gateway": {"host_map": dict(host_map) if host_map else None},
+        "web": {"port": getattr(options, "port", None) if tcp_port is None else None, "host": getattr(options, "host", None)},
+        "gateway": {"host_map": dict(host_map) if host_map else None, "tcp_port": tcp_port},
     }
     settings = load_settings(file, env, overrides)
     redact = logs.Redactor()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,13 @@ class Places:
     data: Path
     runtime: Path
     """Sockets: its path must be short (a unix socket's is at most 107 bytes)."""
+    lock: int = -1
+    """Descriptor of the open lock file: one daemon or command at a time works in a data directory."""
+
+    def release(self) -> None:
+        """Lets others have the data directory."""
+        if self.lock >= 0:
+            os.close(self.lock)
 
     @property
     def gallery(self) -> Path:
@@ -54,7 +65,7 @@ class Places:
 
 
 def open_places(data: Path, env: Mapping[str, str]) -> Places:
-    """Make the two directories. StoreError where that cannot be.
+    """Make the two directories, and take the data directory for this process. StoreError where that cannot be.
 
     Sockets go below systemd's ``$RUNTIME_DIRECTORY`` or ``$XDG_RUNTIME_DIR``, else into a private directory in /tmp.
     """
@@ -67,4 +78,29 @@ def open_places(data: Path, env: Mapping[str, str]) -> Places:
         runtime = Path(tempfile.mkdtemp(prefix="ks-", dir=parent or "/tmp"))  # noqa: S108 - mkdtemp makes it private
     except OSError as error:
         raise StoreError(f"the data directory {data} cannot be used: {error.strerror or error}. Choose another with --data") from error
-    return Places(data=data, runtime=runtime)
+    try:
+        return Places(data=data, runtime=runtime, lock=_lock(data))
+    except BaseException:
+        runtime.rmdir()
+        raise
+
+
+def _lock(data: Path) -> int:
+    """Takes DATA/lock. The kernel lets go of it when the process ends, however it ends."""
+    try:
+        lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StoreError(f"the data directory {data} cannot be used: {error.strerror or error}. Choose another with --data") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+    except BlockingIOError:
+        who = os.read(lock, 20).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise StoreError(
+            f"another kometa-sidecar (process {who or 'unknown'}) works in {data}. Stop it, or choose another directory with --data"
+        ) from None
+    except OSError as error:  # a file system without locks, such as some network shares
+        log.warning("the data directory %s cannot be locked: %s", data, error.strerror or error)
+    return lock

@@ -90,3 +90,18 @@ def test_the_demo_renders_once_and_prints_one_line_of_json(tmp_path: Path, capsy
     assert (result["engine"], result["state"], result["errors"]) == ("draft", "done", 0)
     assert result["pictures"] == result["targets"] > 10
     assert Path(result["gallery"]).is_file()
+
+
+def test_doctor_says_what_fails(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No Plex answers there: exit 1, a line for it, and the same as JSON."""
+    arguments = ["doctor", str(config), "--data", str(tmp_path / "data"), "--engine", "draft"]
+    assert cli.run(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "fail  plex-0    Plex (plex-0) is not reachable" in out
+    assert "ok    gateway" in out
+    assert "→ start Plex" in err
+    assert cli.run([*arguments, "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False
+    assert {"part": "plex-0", "state": "fail"}.items() <= next(f for f in result["findings"] if f["state"] == "fail").items()
+    assert "abcdefghijklmnop" not in out + err

@@ -34,7 +34,7 @@ TTL: Final[Mapping[str, float]] = {
     "artworks.thetvdb.com": 30 * DAY,
     "assets.fanart.tv": 30 * DAY,
 }
-"""Seconds that an answer of a host stays fresh; every other host: a day. Ratings and lists move by the day."""
+"""Seconds that an answer of a host stays fresh; every other host: ``Egress.ttl``. Ratings and lists move by the day."""
 RATES: Final[Mapping[str, float]] = {"api.themoviedb.org": 40.0, "api.mdblist.com": 5.0, "api.trakt.tv": 3.0, "api.jikan.moe": 1.0}
 """Requests per second and host; every other host: 10."""
 PER_HOST: Final = 6
@@ -128,6 +128,7 @@ class Egress:
         mode: Mode = Mode.LIVE,
         max_body: int,
         timeout: float,
+        ttl: float = DAY,
         backoff: float = 0.5,
         resolver: AbstractResolver | None = None,
     ) -> None:
@@ -137,6 +138,7 @@ class Egress:
         self._mode = mode
         self._max_body = max_body
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(10.0, timeout))
+        self._ttl = ttl
         self._backoff = backoff
         self._resolver = resolver
         self._paces: dict[str, _Pace] = {}
@@ -190,7 +192,7 @@ class Egress:
     async def _answer(self, key: str, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         host = ask.origin.host
         if self._mode is not Mode.RECORD:
-            max_age = None if self._mode is Mode.REPLAY else TTL.get(host, DAY)
+            max_age = None if self._mode is Mode.REPLAY else TTL.get(host, self._ttl)
             known = await asyncio.to_thread(self._cache.get, key, max_age)
             if known:
                 self._count("egress_hits")

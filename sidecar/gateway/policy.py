@@ -8,7 +8,7 @@ are GETs), so reads are enumerated too, and library facets one by one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -306,12 +306,44 @@ def _why_not(request: Canonical) -> str:
     return "this would change Plex and is nothing that an overlays run needs"
 
 
+_GROUPS: Final[Mapping[str, frozenset[str]]] = {
+    "listing keys": frozenset(_ALL_KEYS) - frozenset(_INCLUDES) - frozenset(_STANDARD),
+    "include keys": frozenset(_INCLUDES),
+    "paging": frozenset(_STANDARD),
+}
+
+
 def table() -> str:
-    """The policy as a Markdown table, for docs/."""
-    lines = ["| Method | Path | Action | Answer | Query | Why |", "|---|---|---|---|---|---|"]
+    """The policy as Markdown, for docs/: the table, and what its words stand for."""
+    lines = ["| Method | Path | What becomes of it | How it is cut | Query | What it is |", "|---|---|---|---|---|---|"]
     for rule in RULES:
-        query = "any, never sent" if rule.free else ", ".join(f"`{key}`" for key in sorted(rule.keys))
-        if rule.fields:
-            query += ", filter fields"
-        lines.append(f"| {rule.method} | `{rule.path}` | {rule.action} | {rule.view} | {query} | {rule.why} |")
+        lines.append(f"| {rule.method} | `{rule.path}` | {rule.action} | {rule.view} | {_query(rule)} | {rule.why} |")
+    lines += ["", "| Word | Stands for |", "|---|---|"]
+    lines += [f"| {name} | {_code(keys)} |" for name, keys in _GROUPS.items()]
+    lines += [f"| `{part}` | {_shape(shape)} |" for part, shape in _PARTS.items() if part != "{facet}"]
+    lines.append(f"| `{{facet}}` | {_code(FACETS)} |")
+    lines.append(f"| filter fields | {_code(FIELDS)}, each with a level before it (`show.`, `episode.`...) and an operator behind it |")
+    lines.append(f"| *taken off* | {_code(STRIPPED)}: they make Plex look at files, refresh or ask others; `skipRefresh=1` is put on |")
     return "\n".join(lines) + "\n"
+
+
+def _query(rule: Rule) -> str:
+    if rule.free:
+        return "any: it is not sent"
+    left, said = set(rule.keys), []
+    for name, keys in _GROUPS.items():
+        if keys <= left:
+            said.append(name)
+            left -= keys
+    said += [f"`{key}`" for key in sorted(left)]
+    said += ["filter fields"] if rule.fields else []
+    return ", ".join(said) + ("; *taken off*" if rule.strip else "")
+
+
+def _code(words: Collection[str]) -> str:
+    return ", ".join(f"`{word}`" for word in sorted(words))
+
+
+def _shape(shape: re.Pattern[str]) -> str:
+    """A pattern in a cell of a table, where a bar would end the cell."""
+    return "`" + shape.pattern.replace("|", "`, `") + "`"

@@ -56,6 +56,8 @@ class Limits:
     egress: int = 64 * MIB
     """One answer of another host."""
     egress_seconds: float = 60.0
+    egress_ttl: float = 86_400.0
+    """Seconds for which answers of other hosts are kept, but for those that have their own."""
     cache: int = 1024 * MIB
     """Answers of other hosts on disk."""
     plex_cache: int = 1024 * MIB
@@ -114,6 +116,7 @@ class Gateway:
             mode=mode,
             max_body=self._limits.egress,
             timeout=self._limits.egress_seconds,
+            ttl=self._limits.egress_ttl,
             resolver=resolver,
         )
         self._handler = Handler(

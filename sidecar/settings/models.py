@@ -158,11 +158,21 @@ class GatewaySettings(_Section):
         (), description="A list of host names that overlays may be fetched from, beside those the config names."
     )
     cache_dir: UserPath | None = Field(None, description="A directory for other hosts' answers; by default DATA/cache.")
-    cache_ttl: Seconds = Field(86_400.0, description="Seconds (or 24h) for which other hosts' answers are kept.")
+    cache_ttl: Seconds = Field(86_400.0, description="Seconds (or 24h) for which other hosts' answers are kept; pictures for 30 days.")
+    mode: Literal["live", "record", "replay"] = Field(
+        "live", description="live; record, to keep every answer of other hosts; or replay, to use the kept ones and ask nobody."
+    )
+    recording: UserPath | None = Field(None, description="The directory of record and replay.")
     host_map: dict[str, str] = Field(
         default_factory=dict,
         description="Host name to the http:// address asked instead of it: for tests and the demo.",
     )
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if (self.mode == "live") != (self.recording is None):
+            raise ValueError("gateway.recording names the directory for mode record or replay, and mode live has none")
+        return self
 
 
 class WebhookSettings(_Section):

@@ -307,5 +307,10 @@ def test_no_facet_changes_plex() -> None:
 
 def test_the_table_lists_every_row() -> None:
     text = table()
-    assert len(text.splitlines()) == len(RULES) + 2
-    assert "| GET | `/library/sections/{section}/all` |" in text
+    rows, words = text.split("\n\n")
+    assert len(rows.splitlines()) == len(RULES) + 2
+    for rule in RULES:
+        assert f"| {rule.method} | `{rule.path}` | {rule.action} |" in rows
+    for word in (*FACETS, *STRIPPED, "includeGuids", "push"):
+        assert f"`{word}`" in words
+    assert all(line.count("|") in (3, 7) for line in text.splitlines() if line), "no bar inside a cell"

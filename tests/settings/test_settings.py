@@ -256,3 +256,11 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     assert {(section, key) for section, keys in written.items() if isinstance(keys, dict) and section != "path_map" for key in keys} | {
         (section,) for section, keys in written.items() if not isinstance(keys, dict) or section == "path_map"
     } == known
+
+
+@pytest.mark.parametrize("text", ["gateway: {mode: replay}\n", "gateway: {recording: /tmp/r}\n"])
+def test_a_recording_goes_with_its_mode(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "sidecar.yml"
+    file.write_text("data: /tmp/d\n" + text)
+    with pytest.raises(SettingsError, match=r"gateway\.recording names the directory"):
+        load_settings(file, {}, {})

@@ -1,0 +1,37 @@
+"""Writes into docs/ what the code says: ``make docs``. A test compares the two."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from sidecar.gateway import policy
+
+HERE: Final = Path(__file__).parent
+SECTIONS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
+    ("gateway.md", "policy"): policy.table,
+}
+"""(file, name of its marked section) -> what stands there."""
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """``text`` with ``content`` between the marks of ``name``. ValueError where there are none."""
+    pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"there is no section {name}")
+    return pattern.sub(lambda found: f"{found[1]}\n{content}\n{found[2]}", text)
+
+
+def main() -> None:
+    """Writes every section."""
+    for (file, name), content in SECTIONS.items():
+        path = HERE / file
+        path.write_text(filled(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")
+        sys.stdout.write(f"{file}: {name}\n")
+
+
+if __name__ == "__main__":
+    main()
