@@ -20,6 +20,10 @@ MOST_KEPT: Final = 16 * 1024 * 1024
 """Bytes of one answer; what is longer is passed on and not kept."""
 
 
+LATER: Final = 1.0
+"""Seconds until a kept answer is written to disk."""
+
+
 class Spawn(Protocol):
     """Starts a background task under a name."""
 
@@ -94,19 +98,28 @@ class Answers:
         """Keeps an answer at once in memory, and on disk without the caller waiting for it (``spawn`` None: waiting)."""
         self._recent.put(key, entry)
         self._unwritten[key] = entry
-        if not self._writing:
+        if spawn is None:
+            await self.flush()
+        elif not self._writing:
             self._writing = True
-            if spawn is None:
-                await self.flush()
-            else:
-                spawn(self.flush(), "plex cache")
+            spawn(self._flush_later(), "plex cache")
+
+    async def _flush_later(self) -> None:
+        """Writes once the burst of reads is over: files are not what a render should wait for."""
+        try:
+            await asyncio.sleep(LATER)
+        finally:
+            self._writing = False
+        await self.flush()
 
     async def flush(self) -> None:
         """Writes what only memory has yet."""
-        try:
-            while self._unwritten:
-                key, entry = next(iter(self._unwritten.items()))
-                await asyncio.to_thread(self.keep, key, entry)
-                self._unwritten.pop(key, None)  # not before: where this is cancelled, the next flush writes it
-        finally:
-            self._writing = False
+        while self._unwritten:
+            batch = dict(self._unwritten)
+            await asyncio.to_thread(self._write, batch)
+            for key in batch:  # not before: where this is cancelled, the next flush writes them
+                self._unwritten.pop(key, None)
+
+    def _write(self, batch: dict[str, Entry]) -> None:
+        for key, entry in batch.items():
+            self.keep(key, entry)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -53,7 +54,7 @@ class Refusal:
     status: int = 403
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Canonical:
     """A request in its one form: decoded path segments and query pairs, in order.
 
@@ -74,7 +75,7 @@ class Canonical:
         """Encoded query, without ``?``."""
         return "&".join(f"{quote(key, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}" for key, value in self.query)
 
-    @property
+    @cached_property
     def target(self) -> str:
         """Path and query as they go on the wire."""
         query = self.query_string

@@ -95,8 +95,9 @@ class Freshness:
             except (PlexError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.debug("no notifications of Plex server %s: %s", self._client.server.name, type(error).__name__)
             finally:
-                self.watched = False
-                self._looked = -VOUCHED
+                if self.watched:  # from here on nobody tells of changes
+                    self.watched = False
+                    self._looked = -VOUCHED
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY[1])
 

@@ -162,7 +162,8 @@ class Handler:
 def _plex_tokens(request: web.BaseRequest) -> list[str]:
     """Every Plex token that a request carries, in header and query, in any case."""
     tokens = request.headers.getall(TOKEN_KEY, [])
-    canonical = canonicalise("GET", request.raw_path)
+    raw = request.raw_path
+    canonical = canonicalise("GET", raw) if "%" in raw or "plex-token" in raw.lower() else None
     if isinstance(canonical, Canonical):
         tokens = tokens + [value for key, value in canonical.query if key.lower() == TOKEN_KEY.lower()]
     return tokens

@@ -136,9 +136,11 @@ class Rule:
     strip: bool = False
     """STRIPPED keys are taken off, and skipRefresh=1 put on."""
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return tuple(self.path.split("/")[1:]) if self.path != "/" else ()
+    parts: tuple[str, ...] = field(init=False)
+    """``path``'s segments."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.path.split("/")[1:]) if self.path != "/" else ())
 
 
 def _read(path: str, view: View, why: str, keys: Keys | None = None, *, fields: bool = False, strip: bool = False) -> Rule:
@@ -201,6 +203,12 @@ _PARTS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 
 
+_BY_SHAPE: Final[Mapping[tuple[str, int], tuple[Rule, ...]]] = {
+    shape: tuple(rule for rule in RULES if (rule.method, len(rule.parts)) == shape)
+    for shape in {(rule.method, len(rule.parts)) for rule in RULES}
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A request that stands in the table. ``send`` is the whole of what may go to Plex (nothing for writes)."""
@@ -251,7 +259,7 @@ def judge(request: Canonical, scope: Scope) -> Verdict | Unseen | Refusal:
 
 def match(request: Canonical) -> Rule | None:
     """The row that a request stands in, by method and path; rows with words win over rows with placeholders."""
-    rows = [rule for rule in RULES if rule.method == request.method and _fits(rule.parts, request.segments)]
+    rows = [rule for rule in _BY_SHAPE.get((request.method, len(request.segments)), ()) if _fits(rule.parts, request.segments)]
     return min(rows, key=lambda rule: sum(part.startswith("{") for part in rule.parts), default=None)
 
 

@@ -477,3 +477,13 @@ async def test_many_changes_in_a_row(directory: Path) -> None:
             await until(lambda: fresh_of(bench).epoch not in epochs)
             epochs.add(fresh_of(bench).epoch)
         assert len(epochs) == 4
+
+
+async def test_what_is_kept_is_on_disk_soon(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only at the end: a kill -9 must not cost all of it."""
+    monkeypatch.setattr("sidecar.gateway.answers.LATER", 0.01)
+    async with DemoPlex(World.sample()) as plex, gateway_to(plex.url, plex.token, directory) as bench:
+        await until(lambda: fresh_of(bench).watched)
+        for _ in range(2):
+            await ask_all(bench)
+        await until(lambda: len(list((directory / "cache" / "plex" / "index").iterdir())) >= len(READS))

@@ -124,8 +124,13 @@ def test_other_items_inside_an_answer_go() -> None:
 
 
 def test_attributes_keep_their_order() -> None:
-    data = container('<Video z="1" ratingKey="1" a="2" m="3"/>', size="1", b="x", a="y")
+    data = container('<Video z="1" ratingKey="1" a="2" m="3"/><Video ratingKey="999"/>', size="2", b="x", a="y")
     assert re.search(rb'<MediaContainer size="1" b="x" a="y"><Video z="1" ratingKey="1" a="2" m="3" />', cut(data, View.WHOLE, SCOPE))
+
+
+def test_what_needs_no_cut_is_passed_on_byte_for_byte() -> None:
+    data = container('<Video  z="1" ratingKey="1"><Media/></Video>', size="1")
+    assert cut(data, View.ITEMS, SCOPE) is data
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><MediaContainer t="&b;"/>'

@@ -42,6 +42,8 @@ class DemoPlex:
         self.prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
         self.port = port
         self.state = State(world)
+        self.sent = 0
+        """Bytes of all answers' bodies."""
         self.faults: list[Fault] = []
         self._reads = Reads(self.state)
         self._effects = Effects(self.state)
@@ -182,6 +184,7 @@ class DemoPlex:
         if wanted and answer.media_type.startswith("text/xml") and len(body) > 150:
             headers |= {"Content-Encoding": "gzip", "X-Plex-Content-Original-Length": str(len(body))}
             body = gzip.compress(body, 1, mtime=0)
+        self.sent += len(body)
         return web.Response(body=body, status=answer.status, headers=headers)
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────────────────
