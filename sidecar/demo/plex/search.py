@@ -19,13 +19,27 @@ _NUMBERS = {1: "movie", 2: "show", 3: "season", 4: "episode", 8: "artist", 9: "a
 def find(world: World, library: Library, query: Query) -> list[Item]:
     """The items a listing shows, sorted and limited, before paging."""
     level = _NUMBERS.get(query.type or 0) or library.levels[0]
-    items = list(world.of_type(library, level))
     where = _resolve(query.where, level, library)
+    items = _by_key(world, library, level, where)
+    if items is None:
+        items = list(world.of_type(library, level))
     if where.parts:
         deep = _deepest(where, library.levels, level)
         items = [item for item in items if any(_true(world, row, where) for row in _rows(world, item, level, deep))]
     items = _sorted(world, items, level, query.sort)
     return items[: query.limit] if query.limit is not None else items
+
+
+def _by_key(world: World, library: Library, level: str, where: Group) -> list[Item] | None:
+    """The items that a condition on the rating key leaves, as a database's primary key finds them; None without such a condition."""
+    if where.any and len(where.parts) > 1:
+        return None
+    for part in where.parts:
+        if isinstance(part, Condition) and part.field == f"{level}.id" and part.operator in ("", "="):
+            keys = sorted({int(value) for value in part.values if value.isdecimal()})
+            items = [world.items[key] for key in keys if key in world.items]
+            return [item for item in items if item.type == level and item.section == library.key]
+    return None
 
 
 def level_of(query: Query, library: Library) -> str:
