@@ -3,6 +3,7 @@
 A renderer's request comes over a unix socket with a grant (a random token that is all it knows). Pure modules decide:
 ``canonical`` (one form of the request), ``policy`` (the table), ``admit`` (other hosts), ``scope`` (what may be seen),
 ``capture`` (what was uploaded). ``plex`` and ``egress`` are the two ways out; the real token and keys are put in there.
+``reads`` keeps what Plex answered for as long as ``freshness`` vouches for it.
 """
 
 from __future__ import annotations

@@ -34,6 +34,9 @@ LEVELS: Final[Mapping[str, str]] = {
 }
 """Plex's ``type=`` numbers."""
 
+_OWN: Final = frozenset({"movie", "show", "artist"})
+"""What a library can be a library of."""
+
 REMEMBERED: Final = 300.0
 """Seconds for which what was found of a scope is believed."""
 MOST: Final = 200
@@ -67,10 +70,13 @@ class Levels:
         if number is None:
             return None
         async with self._lock:  # shards ask at the same time; the first finds out for all
-            level = LEVELS[number]
             places = await self._places(server, scope, read)
             if places is None:
                 return None
+            number = number or _top(places, section)
+            if not number:
+                return Narrowed(())
+            level = LEVELS[number]
             keys = tuple(sorted(key for key in listed_keys(scope, level) if places.get(key) == (section, level)))
             if not keys:
                 return Narrowed(())
@@ -132,9 +138,12 @@ class Levels:
 
 
 def narrowable(request: Canonical) -> str | None:
-    """The ``type=`` of a listing whose answer a filter by rating keys would only cut, or None. Pure."""
-    types = request.values("type")
-    if len(types) != 1 or types[0] not in LEVELS:
+    """The ``type=`` of a listing whose answer a filter by rating keys would only cut, or None. Pure.
+
+    Empty where it has no ``type=``: it lists the library's own type.
+    """
+    types = request.values("type") or [""]
+    if len(types) != 1 or (types[0] and types[0] not in LEVELS):
         return None
     depth = 0
     for key, value in request.query:
@@ -145,6 +154,12 @@ def narrowable(request: Canonical) -> str | None:
         if key == "or" and depth < 1:
             return None
     return types[0] if depth == 0 else None
+
+
+def _top(places: Mapping[int, tuple[int, str]], section: int) -> str:
+    """The ``type=`` of a library's own items, told by those that are visible; empty where none is."""
+    own = {level for place, level in places.values() if place == section}
+    return next((number for number, level in LEVELS.items() if level in own and level in _OWN), "")
 
 
 def with_keys(request: Canonical, field: str, keys: tuple[int, ...]) -> Canonical:

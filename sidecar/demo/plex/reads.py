@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from sidecar.demo.items import TYPES, Item, Library
 from sidecar.demo.plex import meta, xml
 from sidecar.demo.plex.call import Answer, Call, Refused, text
 from sidecar.demo.plex.fields import FIELDS, NAMES, choices
-from sidecar.demo.plex.query import BadQuery, Query, parse
+from sidecar.demo.plex.query import BadQuery, Query, Sort, parse
 from sidecar.demo.plex.search import find, level_of, resolve
 from sidecar.demo.plex.state import VERSION, State
 from sidecar.demo.plex.xml import container, element
@@ -41,7 +42,7 @@ class Reads:
     def __init__(self, state: State) -> None:
         self.state = state
         self.world = state.world
-        self._listings: dict[tuple[int, int | None, str], list[Item]] = {}
+        self._listings: dict[tuple[int, int | None, str, bool], list[Item]] = {}
         self._listings_at = -1
 
     async def answer(self, call: Call) -> Answer:
@@ -228,7 +229,10 @@ class Reads:
         asked = "&".join(part for part in call.query.split("&") if not part.startswith("X-Plex-"))
         if "random" in asked or re.search(r"=-\d+[a-z]", asked):
             return find(self.world, library, query)
-        key = (library.key, query.type, asked)
+        counted = call.window()[1] == 0
+        if counted:
+            query = replace(query, sort=(Sort("as they come"),))
+        key = (library.key, query.type, asked, counted)
         if self._listings_at != self.world.version:
             self._listings.clear()
             self._listings_at = self.world.version
