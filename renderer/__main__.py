@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from renderer import __version__, cage
 
@@ -54,6 +55,8 @@ def _serve(options: argparse.Namespace) -> int:
     except warm.Unusable as error:
         print(error, file=sys.stderr)  # noqa: T201  # the exit message
         return 3
+    states = speedups.apply(kometa.version, frozenset(options.off), kometa.memo, kometa.files)
+    kometa.speedups.update(states)
     hello = {
         "type": "hello",
         "protocol": PROTOCOL,
@@ -64,9 +67,15 @@ def _serve(options: argparse.Namespace) -> int:
         "layout": layout,
         "network": network,
         "pid": os.getpid(),
-        "speedups": {"preload": kometa.preload, **speedups.apply(kometa.version, frozenset(options.off))},
+        "speedups": {"preload": kometa.preload, **states},
     }
-    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=0 if options.parent is not None else None)
+
+    def learn(message: dict[str, Any]) -> None:
+        kometa.memo.learn(message.get("entries"), message.get("used"))
+        kometa.files.want(message.get("files"))
+
+    parent = 0 if options.parent is not None else None
+    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=parent, learn=learn, idle=kometa.files.step)
     warm.settle()
     server.run()
     return 0

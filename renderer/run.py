@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from renderer import cage, observe
+from renderer import cage, observe, speedups
 from renderer.bridge import Bridge
 from renderer.report import LogHandler, Reporter
 from renderer.warm import Kometa
@@ -106,6 +106,8 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
     try:
         module = _load(kometa, order)
         _listen(kometa, module, reporter, order)
+        if kometa.speedups.get("log_relief") == "on" and order.level > logging.DEBUG:
+            speedups.relieve()
         observe.install(reporter)
         arguments: dict[str, Any] = module.run_args
         reporter.phase("connect")
@@ -124,8 +126,17 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         return "failed", reporter.critical or f"{type(error).__name__}: {error}"
     finally:
         bridge.close()
+        _teach(kometa, reporter)
     reporter.phase("finish")
     return ("failed", reporter.critical) if reporter.critical else ("finished", "")
+
+
+def _teach(kometa: Kometa, reporter: Reporter) -> None:
+    """Tell the parent what this run learnt, for the next ones."""
+    files = kometa.files.news()
+    for news in kometa.memo.news():
+        reporter.send("learnt", **news, files=files)
+        files = []
 
 
 def _load(kometa: Kometa, order: Order) -> ModuleType:

@@ -28,17 +28,35 @@ MAX_CONNECTIONS = 8
 MAX_PRINTED = 500
 """Lines of a child's stdout and stderr that are passed on."""
 
+QUIET = 0.05
+"""Seconds without an event before idle work is done."""
+
 Spawn = Callable[[Order, Callable[[], None]], "tuple[int, int, int]"]
 """Forks a child for an order; returns its pid, its report pipe and its output pipe. Calls the function in the child first."""
 
 
 class Server:
-    """Listens until ``shutdown`` or SIGTERM. ``hello`` is sent to whoever connects; ``spawn`` forks (see ``Spawn``)."""
+    """Listens until ``shutdown`` or SIGTERM. ``hello`` is sent to whoever connects; ``spawn`` forks (see ``Spawn``).
 
-    def __init__(self, path: Path, hello: dict[str, Any], spawn: Spawn, *, parent_pipe: int | None = None) -> None:
+    ``learn`` takes what children learnt; ``idle`` does a piece of work while there is no job, and says whether there was one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        hello: dict[str, Any],
+        spawn: Spawn,
+        *,
+        parent_pipe: int | None = None,
+        learn: Callable[[dict[str, Any]], None] = lambda _message: None,
+        idle: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._path = path
         self._hello = hello
         self._spawn = spawn
+        self._learn = learn
+        self._idle = idle
+        self._more = True
         self._selector = selectors.DefaultSelector()
         self._connections: list[Connection] = []
         self._job: Job | None = None
@@ -70,14 +88,19 @@ class Server:
             register(self._parent_pipe, selectors.EVENT_READ, self._parent_gone)
         try:
             while not self._stopping:
-                for key, mask in self._selector.select(self._patience()):
+                events = self._selector.select(self._patience())
+                for key, mask in events:
                     key.data(mask)
                 self._tend()
+                if not events and self._job is None:
+                    self._more = self._idle()
         finally:
             self._close()
 
     def _patience(self) -> float | None:
         """Seconds until something is due by the clock; None where nothing is."""
+        if self._job is None and self._more:
+            return QUIET
         return None if self._job is None or self._ending else max(0.0, self._started + self._job.deadline - time.monotonic())
 
     def _tend(self) -> None:
@@ -247,7 +270,10 @@ class Server:
             kill(child.pid)
             messages, data = [], b""
         for message in messages:
-            if message["type"] == "result":
+            if message["type"] == "learnt":
+                self._learn(message)
+                self._more = True
+            elif message["type"] == "result":
                 child.result = (str(message.get("outcome")), str(message.get("detail", "")))
             elif self._job is not None and not self._ending:
                 self._tell({**message, "id": self._job.id, "shard": child.shard})

@@ -3,6 +3,9 @@
     mdblist_sleep   MDBList's fixed wait before each request; the gateway keeps the rate towards the real host
     retry_wait      the ten seconds between tenacity's tries; the tries remain
     template_loop   the fixed number of substitution passes over a template's text ends once nothing is left to substitute
+    template_memo   an expansion that was made before, of the same templates with the same variables, is not made again (memo.py)
+    yaml_preload    Kometa's own YAML files are parsed once, by the worker while it is idle (preload.py)
+    log_relief      debug lines, which nobody is sent, are not made; Kometa's log file in the preview's folder is not written
 
 A speed-up that does not find the place it knows is off and says why: in ``hello``, and so in every run. Those that depend on
 the text of Kometa's functions are only used with versions for which the identity test passed (``VERIFIED``).
@@ -17,6 +20,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from renderer.memo import Memo
+from renderer.preload import Preload, yaml_class
+
 VERIFIED = ("2.4.4",)
 """Kometa versions whose warm output was compared with cold output, byte by byte. Others run as they are."""
 
@@ -28,10 +34,16 @@ class NotFound(Exception):
     """The place that a speed-up changes is not there, or not as it was. The text says what."""
 
 
-def apply(version: str, off: frozenset[str]) -> dict[str, str]:
+def apply(version: str, off: frozenset[str], memo: Memo, preload: Preload) -> dict[str, str]:
     """Switch on what can be; per name ``on``, or ``off: why``. Call once, when Kometa's modules are loaded."""
+    switches = {
+        **SWITCHES,
+        "template_memo": lambda: _template_memo(memo),
+        "yaml_preload": lambda: _yaml_preload(preload),
+        "log_relief": _log_relief,
+    }
     states = {}
-    for name, switch in SWITCHES.items():
+    for name, switch in switches.items():
         if off & {name, "all"}:
             states[name] = "off: by setting"
             continue
@@ -87,6 +99,61 @@ def _retry_wait() -> None:
             sleep(min(seconds, SHORT_WAIT))
 
     nap.time = Nap(nap.time)
+
+
+# ── logging ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _log_relief() -> None:
+    """Only looks whether it can be had; a child that is to send debug lines has none (``relieve``)."""
+    logger = getattr(_module("modules.logs"), "MyLogger", None)
+    if logger is None or not callable(getattr(logger, "debug", None)) or not callable(getattr(logger, "_log", None)):
+        raise NotFound("modules.logs has no MyLogger with debug")
+
+
+def relieve() -> None:
+    """In a child: no debug lines, and no log file."""
+    logger: Any = _module("modules.logs").MyLogger
+    logger.debug = _nothing
+    handlers: Any = _module("logging.handlers")
+    handlers.RotatingFileHandler.emit = _open_only
+
+
+def _nothing(*_args: Any, **_kwargs: Any) -> None:
+    """Does nothing."""
+
+
+def _open_only(handler: Any, _record: object) -> None:
+    """The file is there, as Kometa expects when it closes its log; nothing is written into it."""
+    if handler.stream is None:
+        handler.stream = handler._open()  # noqa: SLF001  # as FileHandler.emit does
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _template_memo(memo: Memo) -> None:
+    owner = getattr(_module("modules.meta"), "DataFile", None)
+    original: Any = getattr(owner, "apply_template", None)
+    if owner is None or original is None:
+        raise NotFound("modules.meta has no DataFile.apply_template")
+    names = original.__code__.co_varnames[: original.__code__.co_argcount]
+    if names != ("self", "call_name", "mapping_name", "data", "template_call", "extra_variables"):
+        raise NotFound(f"apply_template takes {', '.join(names)}")
+    if not callable(getattr(_module("modules.util"), "get_list", None)):
+        raise NotFound("modules.util has no get_list")
+    owner.apply_template = memo.remembering(original)
+
+
+def _yaml_preload(preload: Preload) -> None:
+    owner = yaml_class()
+    if owner is None:
+        raise NotFound("modules.request has no YAML")
+    code = owner.__init__.__code__  # type: ignore[misc]
+    names = code.co_varnames[: code.co_argcount]
+    if names != ("self", "path", "input_data", "check_empty", "create", "start_empty"):
+        raise NotFound(f"YAML takes {', '.join(names)}")
+    preload.attach(owner)
 
 
 # ── template expansion ───────────────────────────────────────────────────────────────────────────────────

@@ -11,12 +11,16 @@ from __future__ import annotations
 import ast
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
 from typing import Any
+
+from renderer.memo import Memo
+from renderer.preload import Preload
 
 FIRST = ("modules.builder", "modules.config")
 """Imported before the others, in this order: Kometa's modules import each other in circles and kometa.py enters here."""
@@ -38,6 +42,10 @@ class Kometa:
     """``on``, or why Kometa's modules are not preloaded."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Modules that could not be imported ahead, and why; a run imports them itself, or does not."""
+    memo: Memo = field(default_factory=Memo)
+    files: Preload = field(default_factory=lambda: Preload(Path(os.devnull)))
+    speedups: dict[str, str] = field(default_factory=dict)
+    """Name -> on, or why it is off."""
 
 
 def load(home: Path, cache: Path | None = None) -> Kometa:
@@ -69,7 +77,7 @@ def load(home: Path, cache: Path | None = None) -> Kometa:
     sys.dont_write_bytecode = cache is None
     preload = _modules(home, skipped)
     _pillow()
-    return Kometa(home=home, script=script, code=code, version=version(home), preload=preload, skipped=skipped)
+    return Kometa(home=home, script=script, code=code, version=version(home), preload=preload, skipped=skipped, files=Preload(home))
 
 
 def settle() -> None:
