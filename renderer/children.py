@@ -17,7 +17,7 @@ READ = 64 * 1024
 RANK = ("finished", "failed", "crashed", "deadline", "cancelled")
 """Outcomes, the worst last: a job's is the worst of its shards'."""
 
-_FRAMES = ('  File "', "    ", "Current thread", "Extension modules")
+_FRAMES = ('  File "', "    ", "Current thread", "Thread 0x", "Extension modules")
 """Lines of a traceback that say where, not what: not kept to explain a crash."""
 
 

@@ -59,6 +59,12 @@ class Memo:
             if key in self._kept:
                 self._kept.move_to_end(key)
 
+    def look(self, data: Any) -> None:
+        """Work out the hashes of a file's templates ahead: children get these very objects by fork."""
+        templates = data.get("templates")
+        for template in templates.values() if isinstance(templates, dict) else ():
+            self._digest(template)
+
     def _put(self, key: str, value: str) -> None:
         before = self._kept.pop(key, "")
         self._kept[key] = value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ MOST = 200
 
 
 class Preload:
-    """The parent's, and by fork each child's. ``home`` is Kometa's."""
+    """The parent's, and by fork each child's. ``home`` is Kometa's; ``look`` is shown what was parsed."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, look: Callable[[Any], None] = lambda _data: None) -> None:
+        self._look = look
         self._home = os.path.realpath(home) + os.sep
         self._parsed: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
         self._wanted: dict[str, None] = {}
@@ -47,6 +49,7 @@ class Preload:
             loaded: Any = object.__new__(self._make.owner)
             self._make(loaded, path)
             if isinstance(loaded.data, dict) and loaded.data and _stamp(path) == stamp:
+                self._look(loaded.data)
                 self._parsed[path] = (stamp, loaded.__dict__)
         except Exception:  # noqa: BLE001, S110  # Kometa's parser's, of any kind: the child that needs the file will meet it, and say so
             pass

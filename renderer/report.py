@@ -20,6 +20,9 @@ MAX_LINES = 4000
 MAX_BAD_LINES = 2000
 """Lines of WARNING and worse that one child may send."""
 
+SOON = 16 * 1024
+"""Bytes of ordinary log lines that are sent together."""
+
 MAX_TEXT = 4000
 """Characters of one line."""
 
@@ -46,14 +49,33 @@ class Reporter:
         self._lock = threading.RLock()
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
+        self._waiting = bytearray()
+        self._due = False
         self._phase = ("", "")
         self.critical: str = ""
         """The first CRITICAL line."""
 
-    def send(self, kind: str, **fields: object) -> None:
-        """Send one message. Blocks while the parent is behind; a parent that is gone ends this process (SIGPIPE)."""
-        data = memoryview(encode({"type": kind, **self._about, **fields}))
+    def send(self, kind: str, *, soon: bool = False, **fields: object) -> None:
+        """Send one message; with ``soon`` together with what follows, within 16 KiB and a tenth of a second.
+
+        Blocks while the parent is behind; a parent that is gone ends this process (SIGPIPE).
+        """
+        frame = encode({"type": kind, **self._about, **fields})
         with self._lock:
+            self._waiting += frame
+            if not soon or len(self._waiting) >= SOON:
+                self.flush()
+            elif not self._due:
+                self._due = True
+                timer = threading.Timer(0.1, self.flush)
+                timer.daemon = True
+                timer.start()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        with self._lock:
+            self._due = False
+            data, self._waiting = memoryview(self._waiting), bytearray()
             while data:
                 data = data[os.write(self._descriptor, data) :]
 
@@ -71,7 +93,7 @@ class Reporter:
             text = text.replace(self._secret, "(redacted)")
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
-        self.send("log", level=level, text=text, source=source)
+        self.send("log", soon=not bad, level=level, text=text, source=source)
 
     def phase(self, name: str, detail: str = "") -> None:
         """The run entered a phase; the same one again is not repeated, and the first and last ones are not left backwards."""

@@ -4,6 +4,8 @@
     retry_wait      the ten seconds between tenacity's tries; the tries remain
     template_loop   the fixed number of substitution passes over a template's text ends once nothing is left to substitute
     template_memo   an expansion that was made before, of the same templates with the same variables, is not made again (memo.py)
+    filter_choices  the choices of a filter (resolutions, genres, ...) are read once per library and run, not once per definition
+    title_probe     that no collection is named like an overlay is looked up in one list of collections, not asked once per definition
     yaml_preload    Kometa's own YAML files are parsed once, by the worker while it is idle (preload.py)
     log_relief      debug lines, which nobody is sent, are not made; Kometa's log file in the preview's folder is not written
 
@@ -112,11 +114,23 @@ def _log_relief() -> None:
 
 
 def relieve() -> None:
-    """In a child: no debug lines, and no log file."""
+    """In a child: no debug lines, no rules and blank lines (which say nothing and are sent to nobody), and no log file."""
     logger: Any = _module("modules.logs").MyLogger
     logger.debug = _nothing
+    # Kometa finds out who logs by the first frame of another file than its own: the new method is to be of that file.
+    code = compile(_QUIET_INFO, logger.info.__code__.co_filename, "exec", dont_inherit=True)
+    space: dict[str, Any] = {"info": logger.info}
+    exec(code, space)  # noqa: S102  # our own text, under Kometa's file name
+    logger.info = space["quiet"]
     handlers: Any = _module("logging.handlers")
     handlers.RotatingFileHandler.emit = _open_only
+
+
+_QUIET_INFO = """
+def quiet(self, msg, *args, **kwargs):
+    if str(msg).strip("|=- "):
+        info(self, msg, *args, **kwargs)
+"""
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:
@@ -127,6 +141,56 @@ def _open_only(handler: Any, _record: object) -> None:
     """The file is there, as Kometa expects when it closes its log; nothing is written into it."""
     if handler.stream is None:
         handler.stream = handler._open()  # noqa: SLF001  # as FileHandler.emit does
+
+
+# ── questions asked once ─────────────────────────────────────────────────────────────────────────────────
+
+PROBES = 8
+"""Questions for a collection by its title that a run asks one by one, before it reads the list of all."""
+
+
+def _filter_choices() -> None:
+    owner: Any = getattr(_module("modules.plex"), "Plex", None)
+    original = getattr(owner, "get_tags", None)
+    if original is None:
+        raise NotFound("modules.plex has no Plex.get_tags")
+    known: dict[tuple[int, str], list[Any]] = {}  # of one run: filled after the fork only
+
+    def get_tags(self: Any, tag: Any) -> Any:
+        if not isinstance(tag, str):
+            return original(self, tag)
+        if (id(self), tag) not in known:
+            known[id(self), tag] = list(original(self, tag))
+        return list(known[id(self), tag])
+
+    owner.get_tags = get_tags
+
+
+def _title_probe() -> None:
+    """An overlay is built as a collection would be, so Kometa looks for one of its name; only an equal title counts."""
+    module: Any = _module("modules.plex")
+    owner: Any = getattr(module, "Plex", None)
+    original = getattr(owner, "get_collection", None)
+    failed = getattr(module, "Failed", None)
+    if original is None or failed is None or getattr(owner, "search", None) is None:
+        raise NotFound("modules.plex has no Plex.get_collection")
+    names = original.__code__.co_varnames[: original.__code__.co_argcount]
+    if names != ("self", "data", "force_search", "debug"):
+        raise NotFound(f"get_collection takes {', '.join(names)}")
+    probes: dict[int, int] = {}  # of one run: filled after the fork only
+    titles: dict[int, frozenset[str]] = {}
+
+    def get_collection(self: Any, data: Any, force_search: bool = False, debug: bool = True) -> Any:
+        if isinstance(data, str):
+            probes[id(self)] = probes.get(id(self), 0) + 1
+            if probes[id(self)] > PROBES:
+                if id(self) not in titles:
+                    titles[id(self)] = frozenset(str(found.title).casefold() for found in self.search(libtype="collection"))
+                if data.casefold() not in titles[id(self)]:
+                    raise failed(f"Plex Error: Collection {data} not found")
+        return original(self, data, force_search=force_search, debug=debug)
+
+    owner.get_collection = get_collection
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
@@ -241,4 +305,6 @@ SWITCHES: dict[str, Callable[[], None]] = {
     "mdblist_sleep": _mdblist_sleep,
     "retry_wait": _retry_wait,
     "template_loop": _template_loop,
+    "filter_choices": _filter_choices,
+    "title_probe": _title_probe,
 }

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from renderer import speedups
+from renderer.memo import Memo
+from renderer.preload import Preload
+
+
+def applied(version: str, off: frozenset[str]) -> dict[str, str]:
+    return speedups.apply(version, off, Memo(), Preload(Path("/nowhere")))
 
 
 class Passed(Exception):
@@ -111,25 +118,29 @@ def test_a_function_without_source_is_left_alone() -> None:
 
 
 def test_states_say_why_they_are_off() -> None:
-    unknown = speedups.apply("9.9", frozenset())
-    assert set(unknown) == set(speedups.SWITCHES)
+    unknown = applied("9.9", frozenset())
+    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "yaml_preload", "log_relief"}
     assert set(unknown.values()) == {"off: not verified with Kometa 9.9"}
-    assert set(speedups.apply("2.4.4", frozenset({"all"})).values()) == {"off: by setting"}
+    assert set(applied("2.4.4", frozenset({"all"})).values()) == {"off: by setting"}
 
 
 def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("modules.mdblist", "modules.meta", "tenacity.nap"):
+    for name in ("modules.mdblist", "modules.meta", "modules.logs", "modules.plex", "modules.request", "tenacity.nap"):
         monkeypatch.delitem(speedups.sys.modules, name, raising=False)  # type: ignore[attr-defined]
-    states = speedups.apply("2.4.4", frozenset({"template_loop"}))
-    assert states == {
+    assert applied("2.4.4", frozenset({"template_loop"})) == {
         "mdblist_sleep": "off: modules.mdblist is not loaded",
         "retry_wait": "off: tenacity.nap is not loaded",
         "template_loop": "off: by setting",
+        "filter_choices": "off: modules.plex is not loaded",
+        "title_probe": "off: modules.plex is not loaded",
+        "template_memo": "off: modules.meta is not loaded",
+        "yaml_preload": "off: modules.request has no YAML",
+        "log_relief": "off: modules.logs is not loaded",
     }
     broken = ModuleType("modules.meta")
     broken.DataFile = 3  # type: ignore[attr-defined]
     monkeypatch.setitem(speedups.sys.modules, "modules.meta", broken)  # type: ignore[attr-defined]
-    assert speedups.apply("2.4.4", frozenset())["template_loop"].startswith("off: AttributeError")
+    assert applied("2.4.4", frozenset())["template_loop"].startswith("off: AttributeError")
 
 
 def test_mdblist_does_not_wait_but_knows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +149,107 @@ def test_mdblist_does_not_wait_but_knows_the_time(monkeypatch: pytest.MonkeyPatc
     module = ModuleType("modules.mdblist")
     module.time = time  # type: ignore[attr-defined]
     monkeypatch.setitem(speedups.sys.modules, "modules.mdblist", module)  # type: ignore[attr-defined]
-    assert speedups.apply("2.4.4", frozenset({"retry_wait", "template_loop"}))["mdblist_sleep"] == "on"
+    assert applied("2.4.4", frozenset({"retry_wait", "template_loop"}))["mdblist_sleep"] == "on"
     before = time.monotonic()
     module.time.sleep(30)
     assert module.time.monotonic() - before < 20
     assert time.sleep is not module.time.sleep
+
+
+class Section:
+    """A library as modules.plex has one; counts what it is asked."""
+
+    def __init__(self, titles: list[str]) -> None:
+        self.titles = titles
+        self.asked: list[str] = []
+
+    def get_tags(self, tag: Any) -> list[str]:
+        self.asked.append(f"tags {tag}")
+        return [f"{tag}-{number}" for number in range(3)]
+
+    def search(self, title: str | None = None, libtype: str | None = None) -> list[Any]:
+        self.asked.append(f"search {title} {libtype}")
+        return [SimpleNamespace(title=one) for one in self.titles if title is None or title.casefold() in one.casefold()]
+
+    def get_collection(self, data: Any, force_search: bool = False, debug: bool = True) -> Any:
+        for found in self.search(title=str(data), libtype="collection"):
+            if found.title.casefold() == str(data).casefold():
+                return found
+        raise LookupError(data)
+
+
+@pytest.fixture
+def plex(monkeypatch: pytest.MonkeyPatch) -> type:
+    owner = type("Plex", (Section,), {name: getattr(Section, name) for name in ("get_tags", "search", "get_collection")})
+    module = ModuleType("modules.plex")
+    module.Plex, module.Failed = owner, LookupError  # type: ignore[attr-defined]
+    monkeypatch.setitem(speedups.sys.modules, "modules.plex", module)  # type: ignore[attr-defined]
+    states = applied("2.4.4", frozenset())
+    assert (states["filter_choices"], states["title_probe"]) == ("on", "on")
+    return owner
+
+
+def test_filter_choices_are_read_once_per_library(plex: type) -> None:
+    one, two = plex([]), plex([])
+    first = one.get_tags("genre")
+    first.append("changed by its reader")
+    assert one.get_tags("genre") == two.get_tags("genre") == ["genre-0", "genre-1", "genre-2"]
+    assert (one.asked, two.asked) == (["tags genre"], ["tags genre"])
+    field = object()
+    one.get_tags(field)
+    one.get_tags(field)
+    assert len(one.asked) == 3, "what is no name is asked each time"
+
+
+@given(
+    titles=st.lists(st.sampled_from(["Alpha", "alphabet", "BETA", "gamma ray"])),
+    wanted=st.lists(st.sampled_from(["ALPHA", "beta", "Delta"]), max_size=30),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_collections_are_found_as_before(plex: type, titles: list[str], wanted: list[str]) -> None:
+    fast, slow = plex(titles), Section(titles)
+
+    def found(section: Any, title: str) -> str | None:
+        try:
+            return str(section.get_collection(title, force_search=True).title)
+        except LookupError:
+            return None
+
+    assert [found(fast, title) for title in wanted] == [found(slow, title) for title in wanted]
+    assert sum(question == "search None collection" for question in fast.asked) == (len(wanted) > speedups.PROBES)
+
+
+def test_relieved_logs_keep_what_says_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    import logging
+    import logging.handlers
+
+    said: list[str] = []
+
+    class MyLogger:
+        def info(self, msg: Any, *_args: Any) -> None:
+            said.append(str(msg))
+
+        debug = info
+        _log = info
+
+    module = ModuleType("modules.logs")
+    module.MyLogger = MyLogger  # type: ignore[attr-defined]
+    monkeypatch.setitem(speedups.sys.modules, "modules.logs", module)  # type: ignore[attr-defined]
+    monkeypatch.setattr(logging.handlers.RotatingFileHandler, "emit", logging.handlers.RotatingFileHandler.emit)
+    speedups.relieve()
+    for text in ("", "|====|", "| Overlays |", "plain"):
+        MyLogger().info(text)
+    MyLogger().debug("nobody is sent this")
+    assert said == ["| Overlays |", "plain"]
+    assert MyLogger.info.__code__.co_filename == MyLogger._log.__code__.co_filename, "Kometa skips its own file to find who logs"
+
+
+def test_the_log_file_is_there_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import logging.handlers
+
+    monkeypatch.setattr(logging.handlers.RotatingFileHandler, "emit", speedups._open_only)
+    handler = logging.handlers.RotatingFileHandler(tmp_path / "meta.log", delay=True)
+    for _ in range(2):
+        handler.handle(logging.LogRecord("x", logging.INFO, "x", 1, "text", (), None))
+    handler.close()
+    assert (tmp_path / "meta.log").read_text() == ""
