@@ -146,12 +146,7 @@ def test_another_day_makes_another_expansion(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_warned_or_cannot_be_given_back_is_made_anew() -> None:
-    for template in (
-        {"overlay": "<<warn>>"},
-        {"overlay": datetime.date(2020, 1, 1)},
-        {"overlay": float("nan")},
-        {"overlay": {REFERENCE: [0]}},
-    ):
+    for value in ("<<warn>>", datetime.date(2020, 1, 1), float("nan"), {REFERENCE: [0]}):
         memo = Memo()
         for _ in range(2):
             owner = Owner({"t": {"overlay": value}}, {})
