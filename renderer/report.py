@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import threading
+import time
 
 from renderer.protocol import encode
 
@@ -50,7 +51,7 @@ class Reporter:
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
         self._waiting = bytearray()
-        self._due = False
+        self._flusher: threading.Thread | None = None
         self._phase = ("", "")
         self.critical: str = ""
         """The first CRITICAL line."""
@@ -65,16 +66,18 @@ class Reporter:
             self._waiting += frame
             if not soon or len(self._waiting) >= SOON:
                 self.flush()
-            elif not self._due:
-                self._due = True
-                timer = threading.Timer(0.1, self.flush)
-                timer.daemon = True
-                timer.start()
+            elif self._flusher is None:
+                self._flusher = threading.Thread(target=self._flush_often, daemon=True)
+                self._flusher.start()
+
+    def _flush_often(self) -> None:
+        while True:
+            time.sleep(0.1)
+            self.flush()
 
     def flush(self) -> None:
         """Send what waits."""
         with self._lock:
-            self._due = False
             data, self._waiting = memoryview(self._waiting), bytearray()
             while data:
                 data = data[os.write(self._descriptor, data) :]
