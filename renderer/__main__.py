@@ -13,6 +13,9 @@ from typing import Any
 
 from renderer import __version__, cage
 
+MEMO = "expansions.json"
+FILES = "files.json"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Cage this process, warm Kometa up, serve."""
@@ -70,12 +73,23 @@ def _serve(options: argparse.Namespace) -> int:
         "speedups": {"preload": kometa.preload, **states},
     }
 
+    if options.cache is not None:
+        kometa.memo.load(options.cache / MEMO)
+        kometa.files.load(options.cache / FILES)
+
+    def idle() -> bool:
+        if kometa.files.step():
+            return True
+        if options.cache is not None and kometa.memo.save(options.cache / MEMO):
+            kometa.files.save(options.cache / FILES)
+        return False
+
     def learn(message: dict[str, Any]) -> None:
         kometa.memo.learn(message.get("entries"), message.get("used"))
         kometa.files.want(message.get("files"))
 
     parent = 0 if options.parent is not None else None
-    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=parent, learn=learn, idle=kometa.files.step)
+    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=parent, learn=learn, idle=idle)
     warm.settle()
     server.run()
     return 0

@@ -1,8 +1,9 @@
 """Remembers how Kometa expanded a template, and gives the same expansion again where everything it depends on is the same.
 
-An expansion (``DataFile.apply_template``) is a function of the templates called, the call, the variables of the definition, the file
-and the template, the data type, the library and the date; beside its result it changes the call's own mapping. Both are kept and
-given back. What a child learns goes to the parent with its report, as JSON, so that the next children have it from the start.
+An expansion (``DataFile.apply_template``) is a function of Kometa's version, the templates called, the call, the variables of the
+definition, the file and the template, the data type, the library and (where any of these mentions it) the date; beside its result
+it changes the call's own mapping. Both are kept and given back. What a child learns goes to the parent with its report, as JSON, so
+that the next children have it from the start; the parent keeps it in a file for the next worker.
 
 Kept is only what can be given back exactly: results of plain mappings, lists and scalars, from expansions during which Kometa
 warned of nothing. Where a result holds a mapping or list that went in (Kometa may change it later, for all who hold it), it
@@ -14,10 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 MOST = 64 * 1024 * 1024
@@ -35,13 +38,15 @@ class Unfit(Exception):
 class Memo:
     """The parent's, and by fork each child's. The key is a hash of what an expansion depends on; the value is JSON."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, version: str = "", most: int = MOST) -> None:
+        self._version = version
         self._most = most
+        self._unsaved = False
         self._kept: OrderedDict[str, str] = OrderedDict()
         self._size = 0
         self._new: dict[str, str] = {}
         self._used: list[str] = []
-        self._digests: dict[int, tuple[Any, str]] = {}
+        self._digests: dict[int, tuple[Any, str, bool]] = {}
         self._ear = _Ear()
 
     def __len__(self) -> int:
@@ -55,6 +60,7 @@ class Memo:
             for key, value in entries.items():
                 if isinstance(key, str) and isinstance(value, str):
                     self._put(key, value)
+                    self._unsaved = True
         for key in used if isinstance(used, list) else ():
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -64,6 +70,28 @@ class Memo:
         templates = data.get("templates")
         for template in templates.values() if isinstance(templates, dict) else ():
             self._digest(template)
+
+    def load(self, path: Path) -> None:
+        """What an earlier worker kept in ``path``; a file that is not there, or damaged, holds nothing."""
+        try:
+            kept = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            return
+        self.learn(kept, [])
+        self._unsaved = False
+
+    def save(self, path: Path) -> bool:
+        """Keep what was learnt since the last time; whether there was anything. A disk that does not take it costs only time."""
+        if not self._unsaved:
+            return False
+        self._unsaved = False
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            beside.write_text(json.dumps(self._kept), encoding="utf-8")
+            os.replace(beside, path)  # noqa: PTH105  # Path.replace is the same; the name says that it is atomic
+        except OSError:
+            beside.unlink(missing_ok=True)
+        return True
 
     def _put(self, key: str, value: str) -> None:
         before = self._kept.pop(key, "")
@@ -99,6 +127,9 @@ class Memo:
                     for name in [name for name, value in call.items() if value is None]:
                         call.pop(name)
                     call.update(new)
+                    for name, value in today().items():
+                        if name in new:
+                            call[name] = value
                 return result
             before = [dict(call) for call in calls]
             heard = self._ear.listen()
@@ -110,25 +141,30 @@ class Memo:
         return apply_template
 
     def _key(self, owner: Any, call_name: Any, mapping_name: Any, data: Any, calls: list[Any], extra: Any) -> str:
-        out: list[str] = [date.today().isoformat()]  # noqa: DTZ011  # Kometa's own clock: it takes the local date
+        out: list[str] = [self._version]
         library = owner.library
         about = [owner.data_type, call_name, mapping_name, sorted(map(str, data)), calls, extra, owner.temp_vars]
         about += [library.type, library.name] if library else [None]
         canon(about, out)
+        dated = False
         for call in calls:
             template, variables = owner.templates[call["name"]]
             canon(variables, out)
-            out.append(self._digest(template))
-        return hashlib.sha256("\x1f".join(out).encode("utf-8", "surrogatepass")).hexdigest()
+            digest, mentions = self._digest(template)
+            out.append(digest)
+            dated = dated or mentions
+        if dated or _mentions_date(out):
+            out.append(repr(today()))
+        return _hash(out)
 
-    def _digest(self, template: Any) -> str:
-        """A template's hash, worked out once: Kometa does not change templates after it loaded them."""
+    def _digest(self, template: Any) -> tuple[str, bool]:
+        """A template's hash and whether it mentions the date, worked out once: Kometa does not change templates after it loaded them."""
         known = self._digests.get(id(template))
         if known is None or known[0] is not template:
             out: list[str] = []
             canon(template, out)
-            known = self._digests[id(template)] = (template, hashlib.sha256("\x1f".join(out).encode("utf-8", "surrogatepass")).hexdigest())
-        return known[1]
+            known = self._digests[id(template)] = (template, _hash(out), _mentions_date(out))
+        return known[1], known[2]
 
     def _remember(self, key: str, result: Any, before: list[dict[Any, Any]], calls: list[Any], given: list[Any]) -> None:
         try:
@@ -138,6 +174,20 @@ class Memo:
         except (Unfit, ValueError):
             return
         self._kept[key] = self._new[key] = value
+
+
+def today() -> dict[str, int]:
+    """The variables in which Kometa gives the local date to templates."""
+    now = date.today()  # noqa: DTZ011  # Kometa's own clock: it takes the local date
+    return {"current_year": now.year, "current_month": now.month, "current_day": now.day}
+
+
+def _mentions_date(texts: list[str]) -> bool:
+    return any("current_" in text for text in texts)
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.sha256("\x1f".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _Ear(logging.Handler):

@@ -6,6 +6,8 @@ second time it parses. The user's files are never taken from here, and a file th
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -37,6 +39,18 @@ class Preload:
         for path in paths if isinstance(paths, list) else ():
             if isinstance(path, str) and self._ours(path) and len(self._parsed) + len(self._wanted) < MOST:
                 self._wanted[path] = None
+
+    def load(self, path: Path) -> None:
+        """Files that an earlier worker had parsed, by its list in ``path``."""
+        try:
+            self.want(json.loads(path.read_bytes()))
+        except (OSError, ValueError):
+            return
+
+    def save(self, path: Path) -> None:
+        """The list of files parsed here. A disk that does not take it costs only time."""
+        with contextlib.suppress(OSError):
+            path.write_text(json.dumps(sorted(self._parsed)), encoding="utf-8")
 
     def step(self) -> bool:
         """Parse one of the wanted files; whether there was one. Takes a tenth of a second or so."""

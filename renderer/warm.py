@@ -77,7 +77,7 @@ def load(home: Path, cache: Path | None = None) -> Kometa:
     sys.dont_write_bytecode = cache is None
     preload = _modules(home, skipped)
     _pillow()
-    memo = Memo()
+    memo = Memo(version(home))
     files = Preload(home, memo.look)
     return Kometa(home=home, script=script, code=code, version=version(home), preload=preload, skipped=skipped, memo=memo, files=files)
 

@@ -145,6 +145,7 @@ class App:
             self._env,
             self.config_dir,
             places.runtime,
+            places.cache / "worker",
             spawn=self._tasks.spawn,
             items=self,
             deliver=intake.deliver,

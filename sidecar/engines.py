@@ -29,6 +29,7 @@ def choose(
     env: Mapping[str, str],
     config_dir: Path,
     runtime: Path,
+    cache: Path,
     *,
     spawn: Spawn,
     items: ItemSource,
@@ -38,7 +39,7 @@ def choose(
     found = discover(env, Path.home(), config_dir=config_dir, home=settings.kometa_home, python=settings.kometa_python)
     if settings.kind != "draft" and found.found is not None:
         place = found.found
-        engine = ProcessEngine(place.home, place.python, runtime / "worker", spawn=spawn, layout=settings.layout)
+        engine = ProcessEngine(place.home, place.python, runtime / "worker", spawn=spawn, layout=settings.layout, cache=cache)
         return Choice(engine, place.home, f"Kometa at {place.home}, Python {place.python}")
     named = settings.kometa_home is not None or settings.kometa_python is not None or "KOMETA_HOME" in env
     if settings.kind == "process" or (settings.kind == "auto" and (named or not settings.fallback)):

@@ -42,7 +42,8 @@ UNUSABLE = 3
 
 
 class ProcessEngine(WorkerEngine):
-    """Starts and keeps one worker. ``runtime_dir`` is this engine's own: socket, log, compiled modules.
+    """Starts and keeps one worker. ``runtime_dir`` is this engine's own: socket and log. ``cache`` is kept from worker to worker:
+    compiled modules, remembered template expansions (by default below ``runtime_dir``).
 
     ``layout`` is Pillow's text layout engine: auto, raqm or basic. ``off`` names speed-ups not to use (``all``).
     ``spawn`` makes the task that replaces a dead worker.
@@ -59,6 +60,7 @@ class ProcessEngine(WorkerEngine):
         nice: int = 5,
         off: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
+        cache: Path | None = None,
     ) -> None:
         super().__init__(runtime_dir / "worker.sock", via="process")
         self._kometa_home = kometa_home
@@ -69,6 +71,7 @@ class ProcessEngine(WorkerEngine):
         self._nice = nice
         self._off = off
         self._env = env
+        self._cache = cache or runtime_dir / "cache"
         self._process: Process | None = None
 
     @property
@@ -104,7 +107,7 @@ class ProcessEngine(WorkerEngine):
         command = [str(self._python), "-m", "renderer", "--kometa", str(self._kometa_home), "--socket", str(self._socket)]
         command += [
             "--cache",
-            str(self._runtime_dir / "cache"),
+            str(self._cache),
             "--layout",
             self._layout,
             "--nice",
@@ -137,6 +140,7 @@ class ProcessEngine(WorkerEngine):
                 f"{self._socket} is too long a path for a unix socket ({MAX_SOCKET_PATH} bytes): choose a shorter runtime directory"
             )
         self._runtime_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket.unlink(missing_ok=True)
         library = self._runtime_dir / "lib"
         library.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -135,14 +136,58 @@ def test_anything_it_depends_on_makes_another_expansion() -> None:
     assert known.made == 0
 
 
-def test_another_day_makes_another_expansion(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_day_makes_another_expansion_where_the_date_is_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
     memo = Memo()
-    expand(memo, Owner({"t": {"overlay": "x"}}, {}))
+    plain_one, dated = {"t": {"overlay": "x"}}, {"t": {"overlay": "<<current_year>>"}}
+    for template in (plain_one, dated):
+        expand(memo, Owner(template, {}))
+    monkeypatch.setattr(memos, "today", lambda: {"current_year": 2099, "current_month": 1, "current_day": 1})
+    owners = [Owner(plain_one, {}), Owner(dated, {}), Owner(plain_one, {"until": "current_month"})]
+    for owner in owners:
+        expand(memo, owner)
+    assert [owner.made for owner in owners] == [0, 1, 1]
 
-    monkeypatch.setattr(memos, "date", SimpleNamespace(today=lambda: datetime.date(2099, 1, 1)))
-    owner = Owner({"t": {"overlay": "x"}}, {})
-    expand(memo, owner)
-    assert owner.made == 1
+
+def test_the_call_is_given_todays_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dated(Owner):
+        def apply_template(self, call_name: Any, mapping_name: Any, data: Any, template_call: Any, extra_variables: Any) -> Any:
+            template_call.update(memos.today())
+            return super().apply_template(call_name, mapping_name, data, template_call, extra_variables)
+
+    memo = Memo()
+    remembered = memo.remembering(Dated.apply_template)
+    for year in (2026, 2027):
+        monkeypatch.setattr(memos, "today", lambda year=year: {"current_year": year, "current_month": 1, "current_day": 2})
+        owner, call = Dated({"t": {"overlay": "x"}}, {}), {"name": "t"}
+        assert remembered(owner, None, "M", {}, call, {}) == {"overlay": "x"}
+        assert call["current_year"] == year
+    assert owner.made == 0
+
+
+def test_another_kometa_makes_another_expansion(tmp_path: Path) -> None:
+    memo = Memo("2.4.4")
+    expand(memo, Owner({"t": {"overlay": "x"}}, {}))
+    for message in memo.news():
+        memo.learn(**message)
+    assert memo.save(tmp_path / "kept.json")
+    assert not memo.save(tmp_path / "kept.json"), "nothing new"
+    for version, made in (("2.4.4", 0), ("2.4.5", 1)):
+        later = Memo(version)
+        later.load(tmp_path / "kept.json")
+        owner = Owner({"t": {"overlay": "x"}}, {})
+        expand(later, owner)
+        assert owner.made == made
+        assert not later.save(tmp_path / "again.json"), "what was loaded is kept already"
+
+
+def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+    memo = Memo()
+    memo.load(tmp_path / "missing.json")
+    (tmp_path / "damaged.json").write_text('{"a": ')
+    memo.load(tmp_path / "damaged.json")
+    assert len(memo) == 0
+    memo.learn({"a": "1"}, [])
+    assert memo.save(tmp_path / "no" / "directory.json")
 
 
 def test_what_warned_or_cannot_be_given_back_is_made_anew() -> None:

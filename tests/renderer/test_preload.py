@@ -97,3 +97,18 @@ def test_nothing_is_parsed_before_kometas_class_is_known(home: Path) -> None:
     preload = Preload(home)
     preload.want([str(home / "defaults" / "a.yml")])
     assert not preload.step()
+
+
+def test_the_list_is_kept_for_the_next_worker(home: Path, owner: type[Yaml], tmp_path: Path) -> None:
+    preload = Preload(home)
+    preload.attach(owner)
+    preload.want([str(home / "defaults" / "a.yml")])
+    preload.step()
+    preload.save(tmp_path / "files.json")
+    preload.save(tmp_path / "no" / "directory.json")
+    later = Preload(home)
+    later.attach(owner)
+    later.load(tmp_path / "files.json")
+    later.load(tmp_path / "missing.json")
+    assert later.step()
+    assert len(later) == 1
