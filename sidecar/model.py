@@ -299,6 +299,8 @@ class LogLine:
     shard: int = 0
     source: str = ""
     """Kometa's ``file.py:line``."""
+    about: str = ""
+    """The overlay definition that Kometa was at, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ the captures and the levels of log lines are all there is to go by.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sidecar.model import (
@@ -40,9 +40,13 @@ _ORDINARY = re.compile(
 """What any healthy run over a few targets logs: an overlay that matches none of them, a setting left at its default."""
 
 
-def problems_of(lines: Iterable[LogLine]) -> tuple[Problem, ...]:
-    """Kometa's warnings and errors, each text once, in order of first appearance."""
-    found: dict[str, Problem] = {}
+Find = Callable[[str, str], tuple[str, int] | None]
+"""Where an overlay of this name is defined, or the attribute of it that this text speaks of: file and line."""
+
+
+def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
+    """Kometa's warnings and errors, each text once per place, in order of first appearance."""
+    found: dict[tuple[str, str], Problem] = {}
     for line in lines:
         severity = _SEVERITIES.get(line.level)
         text = line.text.strip()
@@ -50,17 +54,21 @@ def problems_of(lines: Iterable[LogLine]) -> tuple[Problem, ...]:
             continue
         if _ORDINARY.match(text) and line.level != "CRITICAL":
             continue
-        found.setdefault(text, Problem(severity=severity, what=text, source="kometa"))
+        if (text, line.about) not in found:
+            file, number = (line.about and find(line.about, text)) or ("", None)
+            found[text, line.about] = Problem(severity=severity, what=text, source="kometa", file=file, line=number)
     return tuple(found.values())
 
 
-def each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def each_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Of problems with the same words the one that knows most: the engine and the log tell of the same failure."""
-    best: dict[str, Problem] = {}
+    best: dict[tuple[str, str, int | None], Problem] = {}
+    placed = {problem.what for problem in problems if problem.file}
     for problem in problems:
-        known = best.get(problem.what)
-        if known is None or (bool(problem.file), bool(problem.mend)) > (bool(known.file), bool(known.mend)):
-            best[problem.what] = problem
+        key = (problem.what, problem.file, problem.line)
+        known = best.get(key)
+        if (problem.file or problem.what not in placed) and (known is None or bool(problem.mend) > bool(known.mend)):
+            best[key] = problem
     return tuple(best.values())
 
 

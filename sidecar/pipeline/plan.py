@@ -15,6 +15,7 @@ from sidecar.gateway import Gateway
 from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Severity, Target
 from sidecar.plex import PlexReader, TargetWishes, resolve_targets
 from sidecar.store import State
+from sidecar.yamlfile import Document
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class Plan:
     readers: Mapping[str, PlexReader]
     gone: tuple[Picture, ...] = ()
     """Targets that are asked for and no longer on the server."""
+    documents: tuple[Document, ...] = ()
+    """The user's overlay files, parsed: where what Kometa complains of is defined."""
 
     @property
     def key(self) -> str:
@@ -104,6 +107,7 @@ class Planner:
             scopes=found.scopes,
             problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems, *self._notes()))),
             readers=dict(self._readers),
+            documents=tuple(reading.documents.values()),
             gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
         )
 

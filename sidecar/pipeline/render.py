@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import shutil
@@ -205,7 +206,8 @@ class Renderer:
             filled.append(picture)
         state = judge.state_of(outcome, filled)
         last = await self._state.last_good()
-        problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *judge.problems_of(recorder.lines))
+        from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_defined, plan))
+        problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)
         if outcome.kind is not OutcomeKind.FINISHED and outcome.detail:
             problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
         return replace(
@@ -251,6 +253,10 @@ class Renderer:
             await self._tell(run)
         log.info("run %s: %s in %.2f s, %d pictures, %d changed", run.id, run.state, run.seconds, len(run.pictures), len(run.changed))
         return run
+
+
+def _defined(plan: Plan, name: str, text: str) -> tuple[str, int] | None:
+    return revisions.find_definition(plan.documents, name, text)
 
 
 def _drawn_on(revision: Revision, target: Target, home: Path) -> Path | None:

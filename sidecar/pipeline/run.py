@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -32,6 +33,10 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
 
 
+_DEFINITION = re.compile(r"(?P<name>.+) Overlay in .+")
+"""What Kometa logs before it validates and builds a definition (2.2 to 2.4)."""
+
+
 class Recorder:
     """Sink of a run's grants and hearer of its engine."""
 
@@ -41,6 +46,7 @@ class Recorder:
         self.writes: list[BlockedWrite] = []
         self.notes: list[Problem] = []
         self.lines: list[LogLine] = []
+        self._definitions: dict[int, str] = {}
         self.reports: dict[tuple[str, int], OverlayReport] = {}
         self._on_capture = on_capture
         self._on_phase = on_phase
@@ -64,10 +70,13 @@ class Recorder:
         """An engine's event. Of log lines only those from WARNING up are kept here: the run's log file has them all."""
         if isinstance(event, LogLine):
             if event.level in ("WARNING", "ERROR", "CRITICAL"):
-                self.lines.append(event)
+                self.lines.append(replace(event, about=self._definitions.get(event.shard, "")))
+            elif begun := _DEFINITION.fullmatch(event.text):
+                self._definitions[event.shard] = begun["name"]
         elif isinstance(event, OverlayReport):
             self.reports[(event.server, event.rating_key)] = event
         else:
+            self._definitions.pop(event.shard, None)  # a phase ends what the one before was about
             self._on_phase(event)
 
     def target(self, capture: Capture) -> Target:

@@ -11,6 +11,7 @@ All of it blocks: call it in a thread.
 from __future__ import annotations
 
 from sidecar.revision.assets import asset_poster, backup_poster
+from sidecar.revision.definitions import find_definition
 from sidecar.revision.files import HashMemory, Limits
 from sidecar.revision.freeze import freeze, prune
 from sidecar.revision.materialise import materialise
@@ -27,6 +28,7 @@ __all__ = [
     "Reading",
     "asset_poster",
     "backup_poster",
+    "find_definition",
     "freeze",
     "materialise",
     "preview",

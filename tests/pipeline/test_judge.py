@@ -16,6 +16,7 @@ from sidecar.model import (
     OverlayReport,
     Picture,
     PictureState,
+    Problem,
     RunState,
     Severity,
     Target,
@@ -86,12 +87,27 @@ def test_each_of_kometas_errors_is_told_once_and_ordinary_warnings_are_not() -> 
         LogLine(level="INFO", text="Finished Run"),
         LogLine(level="CRITICAL", text="Config Error: No libraries"),
     ]
-    found = [(problem.severity, problem.what) for problem in judge.problems_of(lines)]
+    found = [(problem.severity, problem.what) for problem in judge.problems_of(lines, lambda _name, _text: None)]
     assert found == [
         (Severity.ERROR, "Overlay Error: no image"),
         (Severity.WARNING, "MDBList Warning: something"),
         (Severity.ERROR, "Config Error: No libraries"),
     ]
+
+
+def test_what_is_about_a_definition_is_told_with_its_place() -> None:
+    lines = [
+        LogLine(level="ERROR", text="Overlay Error: no offset", about="One"),
+        LogLine(level="ERROR", text="Overlay Error: no offset", about="Two", shard=1),
+        LogLine(level="ERROR", text="Overlay Error: no offset", about="One", shard=1),
+        LogLine(level="ERROR", text="Overlay Error: no offset", about="of a default file"),
+    ]
+    places = {"One": ("overlays/own.yml", 3), "Two": ("overlays/own.yml", 9)}
+    found = judge.problems_of(lines, lambda name, _text: places.get(name))
+    assert [(problem.file, problem.line) for problem in found] == [("overlays/own.yml", 3), ("overlays/own.yml", 9), ("", None)]
+    engine = Problem(severity=Severity.ERROR, what="Overlay Error: no offset", source="kometa")
+    assert [problem.line for problem in judge.each_once((engine, *found))] == [3, 9], "who knows no place adds nothing"
+    assert judge.each_once((engine, engine)) == (engine,)
 
 
 def test_changed_since_counts_new_different_and_vanished_overlays() -> None:

@@ -70,11 +70,17 @@ def kometa(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), st.text(max_size=4))
 NAMES = st.sampled_from(["a", "b", "c"])
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3))
+VALUES: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(VALUES, max_size=3) | st.dictionaries(st.text(max_size=3), VALUES, max_size=3)
+)
 VARIABLES = st.dictionaries(NAMES, VALUES, max_size=3)
-PARTS = st.recursive(
-    st.one_of(SCALARS, NAMES.map(lambda name: f"<<{name}>>")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+PARTS: st.SearchStrategy[Any] = st.deferred(
+    lambda: (
+        SCALARS
+        | NAMES.map(lambda name: f"<<{name}>>")
+        | st.lists(PARTS, max_size=3)
+        | st.dictionaries(st.text(max_size=3), PARTS, max_size=3)
+    )
 )
 TEMPLATES = st.dictionaries(st.sampled_from(["overlay", "filters", "plex_all"]), PARTS, min_size=1)
 
