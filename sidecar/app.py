@@ -96,8 +96,9 @@ class App:
         await asyncio.to_thread(shutil.rmtree, places.work, ignore_errors=True)
         self.blobs = Blobs(places.blobs)
         self.events = pages.Events()
+        self.gallery = Gallery(places.gallery, self.blobs.path)
         self.showcase = Showcase(
-            Gallery(places.gallery, self.blobs.path),
+            self.gallery,
             self._publish_event,
             config_dir=self.config_dir.name,
             watching=self._serving,
@@ -181,7 +182,9 @@ class App:
         )
         self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
         self.pipeline = Pipeline(self.stages, self._tasks.spawn)
-        self.housekeeping = Housekeeping(state=self.state, blobs=self.blobs, revisions=places.revisions, logs=places.logs)
+        self.housekeeping = Housekeeping(
+            state=self.state, blobs=self.blobs, gallery=self.gallery, revisions=places.revisions, logs=places.logs
+        )
         self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
 
     async def _restore(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from sidecar import revision as revisions
 from sidecar.errors import StoreError
+from sidecar.publish import Gallery
 from sidecar.store import Blobs, State
 
 log = logging.getLogger(__name__)
@@ -20,11 +21,12 @@ EVERY: Final = 3600.0
 
 
 class Housekeeping:
-    """Forgets runs beyond the newest ``keep``, then revisions, logs and pictures that no remaining run or baseline holds."""
+    """Forgets runs beyond the newest ``keep``, then revisions, logs, pages and pictures that no remaining run or baseline holds."""
 
-    def __init__(self, *, state: State, blobs: Blobs, revisions: Path, logs: Path, keep: int = RUNS) -> None:
+    def __init__(self, *, state: State, blobs: Blobs, gallery: Gallery, revisions: Path, logs: Path, keep: int = RUNS) -> None:
         self._state = state
         self._blobs = blobs
+        self._gallery = gallery
         self._revisions = revisions
         self._logs = logs
         self._keep = keep
@@ -48,7 +50,9 @@ class Housekeeping:
                 await self._state.forget_runs(old)
         await asyncio.to_thread(self._clear, {run.revision for run in kept.values()}, set(kept))
         # Pictures of a render in progress are younger than the hour that prune leaves alone.
-        await self._blobs.prune(await self._state.blobs_in_use())
+        used = await self._state.blobs_in_use()
+        await self._blobs.prune(used)
+        await asyncio.to_thread(self._gallery.prune, set(kept), used)
 
     def _clear(self, held: set[str], runs: set[str]) -> None:
         revisions.prune(self._revisions, held)

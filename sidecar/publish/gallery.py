@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,21 @@ class Gallery:
                 self._summarised = view.shown
             self._put("latest.json", dumps(latest(view), indent=1), durable=settled)
             self._put("index.html", html, durable=settled)
+
+    def prune(self, runs: Collection[str], pictures: Collection[str], *, older_than: float = 3600.0) -> int:
+        """Remove the pages of all but these runs, and pictures (by sha256) that none of what stays shows; how many files and pages.
+
+        What is younger than ``older_than`` seconds stays: a render in progress may be showing it. OSError where the disk refuses.
+        """
+        with self._lock:
+            self._prepare()
+            old = self._runs - set(runs)
+            for run in old:
+                shutil.rmtree(self._root / "runs" / _safe(run), ignore_errors=True)
+                self._written.pop(f"runs/{run}/index.html", None)
+                self._written.pop(f"runs/{run}/summary.json", None)
+            self._runs -= old
+            return len(old) + self._images.prune(pictures, older_than=older_than)
 
     def _prepare(self) -> None:
         if self._ready:

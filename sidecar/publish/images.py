@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,19 @@ class Images:
             with ThreadPoolExecutor(self._workers, thread_name_prefix="thumbs") as pool:
                 results = list(pool.map(self._one, wanted.values()))
         self._shots.update((shot.sha256, shot) for shot in results if shot is not None)
+
+    def prune(self, keep: Collection[str], *, older_than: float) -> int:
+        """Remove pictures of none of these sha256s that are older than so many seconds; how many. OSError where the disk refuses."""
+        until = time.time() - older_than
+        gone = 0
+        for folder in ("img", "thumbs"):
+            for path in (self._root / folder).glob("*"):
+                sha256 = path.name[:64]
+                if sha256 not in keep and _SHA.fullmatch(sha256) and path.stat().st_mtime < until:
+                    path.unlink(missing_ok=True)
+                    self._shots.pop(sha256, None)
+                    gone += 1
+        return gone
 
     def shot(self, blob: Blob | None) -> Shot | None:
         """The published picture of ``blob``; None without one, or where the store has lost it."""
