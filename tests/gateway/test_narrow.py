@@ -96,9 +96,12 @@ QUERIES = [
 ]
 
 
-async def listings(bench: Bench, section: int) -> dict[str, list[tuple[str | None, ...]]]:
+MUSIC = ["", "type=8", "type=9", "type=8&sort=titleSort", "type=9&year%3E%3E=1900", "type=10"]
+
+
+async def listings(bench: Bench, section: int, queries: list[str] = QUERIES) -> dict[str, list[tuple[str | None, ...]]]:
     found = {}
-    for query in QUERIES:
+    for query in queries:
         answer = await bench.ask(f"GET /library/sections/{section}/all?{query}")
         assert answer.status == 200, (query, answer.text)
         found[query] = [
@@ -145,6 +148,30 @@ async def test_a_library_of_any_size_costs_the_same(directory: Path) -> None:
             costs.append([re.sub(r"\d{10}", "T", request.target) for request in plex.requests])
     assert costs[0] == costs[1]
     assert len(costs[0]) == 6
+
+
+async def test_music_is_cut_like_the_rest(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Artists and albums: narrowed and whole answers agree, children and leaves are those in scope."""
+    world = World.sample(music=True)
+    artist = next(item for item in world.items.values() if item.type == "artist")
+    album, *others = artist.children
+    track = world.items[album].children[0]
+    seen = frozenset({artist.rating_key, album, track})
+    scope = Scope(targets=frozenset({artist.rating_key, album}), visible=seen, sections=frozenset({3}))
+    async with DemoPlex(world) as plex:
+        async with gateway_for(plex.url, plex.token, directory, scope) as bench:
+            narrowed = await listings(bench, 3, MUSIC)
+            children = parse((await bench.ask(f"GET /library/metadata/{artist.rating_key}/children")).body)
+            leaves = parse((await bench.ask(f"GET /library/metadata/{artist.rating_key}/allLeaves")).body)
+            assert (await bench.ask("GET /library/sections/1/all?type=1")).status == 403
+        monkeypatch.setattr(narrow, "narrowable", lambda _request: None)
+        async with gateway_for(plex.url, plex.token, directory, scope) as bench:
+            assert await listings(bench, 3, MUSIC) == narrowed
+        assert plex.mutations == []
+    assert [row[1] for row in narrowed["type=8"]] == [row[1] for row in narrowed[""]] == [str(artist.rating_key)]
+    assert [row[1] for row in narrowed["type=9"]] == [str(album)]
+    assert [item.get("ratingKey") for item in children] == [str(album)], others
+    assert {item.get("ratingKey") for item in leaves} == {str(track)}
 
 
 class Stubborn:
