@@ -13,6 +13,8 @@ SidecarError
 │   └── EngineMismatch      a worker of another version
 ├── GatewayError
 │   └── CanaryFailed        the self-test got a write through: the daemon must not start
+├── ReviewError             what was to be approved, rejected or undone cannot be (a run in progress, say)
+│   └── NotThere            no such run, target, group or decision
 └── StoreError              disk full, read-only, damaged
 """
 
@@ -84,3 +86,11 @@ class CanaryFailed(GatewayError):
 
 class StoreError(SidecarError):
     """State could not be read or written."""
+
+
+class ReviewError(SidecarError):
+    """What was to be approved, rejected or undone cannot be; the message says why."""
+
+
+class NotThere(ReviewError):
+    """No such run, target, group or decision."""

@@ -428,6 +428,8 @@ class PictureState(StrEnum):
     RENDERED = "rendered"
     UNTOUCHED = "untouched"
     """Kometa ran and had no overlay for it."""
+    REUSED = "reused"
+    """Carried over from the last good run: nothing that decides its pixels changed."""
     FAILED = "failed"
     GONE = "gone"
     """The target is no longer on the server."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from sidecar.model import DEFAULT_SERVER, Level, Picture, PictureState, Run
 from sidecar.publish.view import GalleryView
+from sidecar.review import RunReview, Standing, TargetReview, Verdict
 
 
 class Status(StrEnum):
@@ -33,6 +34,10 @@ class Card:
     """Drawn by our own compositor, not by Kometa."""
     pending: bool = False
     """The run in progress has not come to it yet; ``picture`` is the last good run's."""
+    review: TargetReview | None = None
+    """None: not compared yet."""
+    verdict: Verdict | None = None
+    """What was decided of this very picture by now; None: pending. Always None on a run's own page, which never changes."""
 
     @property
     def id(self) -> str:
@@ -72,7 +77,7 @@ _ORDER: Final = {level: index for index, level in enumerate(Level)}
 
 def status_of(picture: Picture, run: Run, before: Picture | None) -> Status:
     """What to say of ``picture``; ``before`` is the last good run's of the same target, for a run still in progress."""
-    if picture.state is not PictureState.RENDERED:
+    if picture.state not in (PictureState.RENDERED, PictureState.REUSED):
         return Status(picture.state.value)
     if picture.target.id in run.changed:
         return Status.CHANGED
@@ -86,23 +91,32 @@ def is_draft(run: Run) -> bool:
     return run.engine is not None and run.engine.kind != "kometa"
 
 
-def cards_of(run: Run, earlier: Run | None = None) -> tuple[Card, ...]:
+def cards_of(
+    run: Run, earlier: Run | None = None, review: RunReview | None = None, standings: Mapping[str, Standing] | None = None
+) -> tuple[Card, ...]:
     """The cards of one run by itself."""
     known = {picture.target.id: picture for picture in earlier.pictures} if earlier else {}
-    return tuple(
-        Card(
-            picture=picture,
-            run_id=run.id,
-            status=status_of(picture, run, known.get(picture.target.id)),
-            draft=is_draft(run),
+    reviews = {target.target: target for target in review.targets} if review else {}
+    cards = []
+    for picture in run.pictures:
+        seen = reviews.get(picture.target.id)
+        standing = (standings or {}).get(picture.target.id)
+        cards.append(
+            Card(
+                picture=picture,
+                run_id=run.id,
+                status=status_of(picture, run, known.get(picture.target.id)),
+                draft=is_draft(run),
+                review=seen,
+                verdict=standing.verdict_on(seen.shown) if seen and standing else None,
+            )
         )
-        for picture in run.pictures
-    )
+    return tuple(cards)
 
 
 def index_cards(view: GalleryView) -> tuple[Card, ...]:
     """The first page's cards: what the run in progress has, else the last good run's picture, marked as pending."""
-    shown = cards_of(view.shown) if view.shown else ()
+    shown = cards_of(view.shown, None, view.reviews.get(view.shown.id), view.standings) if view.shown else ()
     if view.current is None or not view.current.pictures:
         return shown
     last = {card.id: card for card in shown}
@@ -110,7 +124,7 @@ def index_cards(view: GalleryView) -> tuple[Card, ...]:
     for card in cards_of(view.current, view.shown):
         old = last.get(card.id)
         if card.status is Status.WAITING and old is not None and old.status is not Status.WAITING:
-            card = Card(picture=old.picture, run_id=old.run_id, status=old.status, draft=old.draft, pending=True)
+            card = replace(old, pending=True)
         cards.append(card)
     return tuple(cards)
 

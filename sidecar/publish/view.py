@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sidecar.model import EngineInfo, Health, PictureState, Run, RunState
+from sidecar.review import RunReview, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +69,7 @@ class GalleryView:
     """Name of the watched directory, for people; not its path."""
     watching: bool = True
     """False where the gallery was made by a single render."""
+    reviews: Mapping[str, RunReview] = field(default_factory=dict)
+    """By run id, of ``shown`` and ``latest``; a run that is missing has not been compared yet."""
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """By ``Target.id``; a target that is missing was never decided on."""
