@@ -21,7 +21,7 @@ from sidecar import __version__, engines, logs
 from sidecar import web as pages
 from sidecar.errors import PlexAway, SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
-from sidecar.model import Change, Run, RunState
+from sidecar.model import Change, Run, RunBrief, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
 from sidecar.pipeline.housekeeping import Housekeeping
@@ -32,7 +32,7 @@ from sidecar.pipeline.showcase import HISTORY, Showcase
 from sidecar.pipeline.stage import Stages
 from sidecar.places import Places, open_places
 from sidecar.plex import PlexReader
-from sidecar.publish import Gallery, RunBrief
+from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
 from sidecar.tasks import Tasks
@@ -188,10 +188,11 @@ class App:
         self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
 
     async def _restore(self) -> None:
-        history = await self.state.runs(limit=HISTORY)
+        history = await self.state.briefs(limit=HISTORY)
         shown = await self.state.last_good()
         ended = next((run for run in history if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED)), None)
-        self.showcase.restore(shown=shown, latest=ended, history=tuple(RunBrief.of(run) for run in history))
+        latest = await self.state.run(ended.id) if ended else None
+        self.showcase.restore(shown=shown, latest=latest, history=tuple(history))
         await self.showcase.flush()
 
     async def _start_notifications(self) -> None:
@@ -279,7 +280,7 @@ class App:
         }
 
     async def _runs(self, limit: int, before: str) -> list[dict[str, object]]:
-        return [_brief(run) for run in await self.state.runs(limit=limit, before=before or None)]
+        return [_brief(run) for run in await self.state.briefs(limit=limit, before=before or None)]
 
     # ── what the parts are given ─────────────────────────────────────────────────────────────────────────
 
@@ -315,8 +316,7 @@ def _names() -> list[str]:
     return [name, f"{name.partition('.')[0]}.local"]
 
 
-def _brief(run: Run) -> dict[str, object]:
-    brief = RunBrief.of(run)
+def _brief(brief: RunBrief) -> dict[str, object]:
     return {
         "id": brief.id,
         "state": brief.state.value,

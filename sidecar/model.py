@@ -480,6 +480,46 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunBrief:
+    """One line of the history: a run without its pictures. Counts are of targets, except ``blocked`` (requests)."""
+
+    id: str
+    state: RunState
+    started: datetime
+    reason: str = ""
+    seconds: float = 0.0
+    """From the save (or the request) to the published result."""
+    revision: str = ""
+    engine: EngineInfo | None = None
+    rendered: int = 0
+    changed: int = 0
+    failed: int = 0
+    blocked: int = 0
+    errors: int = 0
+    warnings: int = 0
+
+    @classmethod
+    def of(cls, run: Run) -> RunBrief:
+        """The brief of ``run``."""
+        states = [picture.state for picture in run.pictures]
+        return cls(
+            id=run.id,
+            state=run.state,
+            started=run.started,
+            reason=run.reason,
+            seconds=run.seconds,
+            revision=run.revision,
+            engine=run.engine,
+            rendered=states.count(PictureState.RENDERED),
+            changed=len(run.changed),
+            failed=states.count(PictureState.FAILED),
+            blocked=len(run.blocked),
+            errors=run.errors,
+            warnings=run.warnings,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Is a part well? ``since`` is when it entered this state."""
 

@@ -76,4 +76,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     );
     CREATE INDEX outbox_due ON outbox (state, next_try);
     """,
+    """
+    -- A run without its pictures, as JSON: lists of runs never touch the big bodies. A run older than this table has none.
+    CREATE TABLE briefs (
+        run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )

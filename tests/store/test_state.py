@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import StoreError
-from sidecar.model import Blob, Level, Picture, PictureState, Problem, Run, RunState, Severity, Target
+from sidecar.model import Blob, Level, Picture, PictureState, Problem, Run, RunBrief, RunState, Severity, Target
 from sidecar.store import LetterState, State
 from sidecar.store.schema import MIGRATIONS
 
@@ -57,6 +58,43 @@ async def test_runs_are_kept_and_found(state: State) -> None:
     assert await state.run("never") is None
     assert await state.latest() == runs[3]
     assert await state.last_good() == runs[2]
+
+
+async def test_briefs_are_runs_without_their_pictures(state: State) -> None:
+    runs = [run(1), run(2, RunState.FAILED), run(3), run(4, RunState.RENDERING)]
+    for each in (*runs, replace(runs[3], state=RunState.DONE)):
+        await state.save_run(each)
+    runs[3] = replace(runs[3], state=RunState.DONE)
+    assert await state.briefs() == [RunBrief.of(each) for each in runs[::-1]]
+    assert [brief.id for brief in await state.briefs(1, before=runs[2].id)] == [runs[1].id]
+    assert [brief.id for brief in await state.briefs(2, before=runs[3].id, state=RunState.DONE)] == [runs[2].id, runs[0].id]
+    await state.forget_runs([runs[3].id])
+    assert [brief.id for brief in await state.briefs()] == [each.id for each in runs[2::-1]]
+
+
+async def test_runs_of_before_briefs_are_listed_too(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute("PRAGMA user_version = 1")
+    runs = [run(1), run(2), run(3)]
+    state = await State.open(path)
+    for each in runs:
+        await state.save_run(each)
+    await state.close()
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute("DELETE FROM briefs WHERE run_id = ?", (runs[0].id,))
+        old.execute("UPDATE briefs SET body = '[]' WHERE run_id = ?", (runs[1].id,))
+        old.execute("DELETE FROM briefs WHERE run_id = ?", (runs[2].id,))
+        old.execute("UPDATE runs SET body = '{}' WHERE id = ?", (runs[2].id,))
+        old.commit()
+    state = await State.open(path)
+    try:
+        lost, *others = await state.briefs()
+        assert others == [RunBrief.of(runs[1]), RunBrief.of(runs[0])]
+        assert (lost.id, lost.state, lost.started, lost.warnings) == (runs[2].id, RunState.DONE, START, 1)
+    finally:
+        await state.close()
 
 
 async def test_a_run_saved_again_is_replaced(state: State) -> None:
