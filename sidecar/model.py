@@ -9,7 +9,7 @@ picture sizes are pixels, hashes are lower-case sha256 hex.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -480,6 +480,19 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditBrief:
+    """An edit of the config without its text."""
+
+    files: tuple[str, ...] = ()
+    """The first few paths."""
+    more: int = 0
+    """Files beyond these."""
+    added: int = 0
+    """Lines."""
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunBrief:
     """One line of the history: a run without its pictures. Counts are of targets, except ``blocked`` (requests)."""
 
@@ -497,6 +510,12 @@ class RunBrief:
     blocked: int = 0
     errors: int = 0
     warnings: int = 0
+    ended: datetime | None = None
+    targets: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Of the run's review, by ``ReviewStatus``; empty where it was not compared (yet)."""
+    edit: EditBrief | None = None
+    """What was edited since the good run before it; known with the review."""
 
     @classmethod
     def of(cls, run: Run) -> RunBrief:
@@ -509,7 +528,9 @@ class RunBrief:
             reason=run.reason,
             seconds=run.seconds,
             revision=run.revision,
-            engine=run.engine,
+            engine=replace(run.engine, speedups={}) if run.engine else None,
+            ended=run.ended,
+            targets=len(states),
             rendered=states.count(PictureState.RENDERED),
             changed=len(run.changed),
             failed=states.count(PictureState.FAILED),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sidecar.model import Blob
+from sidecar.model import Blob, EditBrief
 
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels, from the upper left corner."""
@@ -121,6 +121,16 @@ class Edit:
     more: int = 0
     """Files left out of ``files``."""
 
+    @property
+    def brief(self) -> EditBrief:
+        """This edit without its text, and with the first few paths only."""
+        return EditBrief(
+            files=tuple(file.path for file in self.files[:8]),
+            more=self.more + max(0, len(self.files) - 8),
+            added=sum(file.added for file in self.files),
+            removed=sum(file.removed for file in self.files),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReview:
@@ -134,6 +144,12 @@ class RunReview:
     groups: tuple[ReviewGroup, ...] = ()
     edit: Edit | None = None
     """From ``previous``'s revision to this run's."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many targets by status; every status is there."""
+        found = [review.status for review in self.targets]
+        return {status.value: found.count(status) for status in ReviewStatus}
 
     def of(self, target_id: str) -> TargetReview | None:
         return next((review for review in self.targets if review.target == target_id), None)
@@ -219,5 +235,5 @@ class Moment:
     last_run: str
     before: Blob | None = None
     """The bare art under it."""
-    edit: Edit | None = None
-    """What was edited in its first run, without the diffs' text."""
+    edit: EditBrief | None = None
+    """What was edited in its first run."""

@@ -83,4 +83,27 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         body TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    -- Rejections beside approvals, decided by the batch, undone but kept.
+    ALTER TABLE baselines ADD COLUMN verdict TEXT NOT NULL DEFAULT 'approved';
+    ALTER TABLE baselines ADD COLUMN batch TEXT NOT NULL DEFAULT '';
+    ALTER TABLE baselines ADD COLUMN undone_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE baselines ADD COLUMN undone_at REAL;
+    CREATE INDEX baselines_batch ON baselines (batch);
+
+    -- How a run's pictures compared with what was approved when it ended, as JSON.
+    CREATE TABLE reviews (
+        run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+        at REAL NOT NULL,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    -- Pictures that a review shows beside the run's own: references and masks.
+    CREATE TABLE review_blobs (
+        run_id TEXT NOT NULL REFERENCES reviews (run_id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL REFERENCES blobs (sha256),
+        PRIMARY KEY (run_id, sha256)
+    ) WITHOUT ROWID;
+    CREATE INDEX review_blobs_blob ON review_blobs (sha256);
+    """,
 )

@@ -16,8 +16,11 @@ from pathlib import Path
 from sidecar.errors import StoreError
 from sidecar.model import Blob, Problem, Run, RunBrief, RunState, Severity
 from sidecar.store import codec
+from sidecar.store.approvals import KEPT, Approvals
 from sidecar.store.database import Database
+from sidecar.store.history import History
 from sidecar.store.outbox import Outbox
+from sidecar.store.rows import blob_of, put_blobs
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ _LAST = "\U0010ffff"
 _UNFINISHED = tuple(state.value for state in RunState if not state.final)
 
 
-class State(Outbox):
+class State(Outbox, Approvals, History):
     """``state = await State.open(path)``, and ``await state.close()`` in the end."""
 
     def __init__(self, database: Database) -> None:
@@ -93,7 +96,7 @@ class State(Outbox):
         row = await self._database.read(
             lambda connection: connection.execute(sql, (target_id, RunState.DONE.value, before, before)).fetchone()
         )
-        return _blob(row) if row else None
+        return blob_of(row) if row else None
 
     async def interrupted(self) -> tuple[Run, ...]:
         """Call at start: runs that a crash left unfinished become FAILED, and are returned."""
@@ -113,10 +116,11 @@ class State(Outbox):
         await self._database.write(lambda connection: connection.executemany("DELETE FROM runs WHERE id = ?", ids))
 
     async def blobs_in_use(self) -> frozenset[str]:
-        """The sha256 of every picture that a run or a baseline shows: what ``Blobs.prune`` must keep."""
-        sql = """SELECT before_sha256 FROM pictures WHERE before_sha256 IS NOT NULL
-                 UNION SELECT after_sha256 FROM pictures WHERE after_sha256 IS NOT NULL
-                 UNION SELECT sha256 FROM baselines WHERE sha256 IS NOT NULL"""
+        """The sha256 of every picture that a run, its review or a baseline shows: what ``Blobs.prune`` must keep."""
+        sql = f"""SELECT before_sha256 FROM pictures WHERE before_sha256 IS NOT NULL
+                  UNION SELECT after_sha256 FROM pictures WHERE after_sha256 IS NOT NULL
+                  UNION SELECT sha256 FROM review_blobs
+                  UNION {KEPT}"""  # noqa: S608 - constants
         return await self._database.read(lambda connection: frozenset(row[0] for row in connection.execute(sql)))
 
     async def _one(self, where: str, *values: object) -> Run | None:
@@ -148,27 +152,6 @@ class State(Outbox):
             return found
 
         return await self._database.read(get)
-
-    # ── baselines ────────────────────────────────────────────────────────────────────────────────────────
-
-    async def set_baseline(self, target_id: str, blob: Blob | None, *, run_id: str, who: str, at: datetime | None = None) -> None:
-        """Make ``blob`` the picture that a person approved of ``target_id``; None withdraws. The history is kept."""
-        when = (at or datetime.now(UTC)).timestamp()
-
-        def put(connection: sqlite3.Connection) -> None:
-            _put_blobs(connection, (blob,))
-            connection.execute(
-                "INSERT INTO baselines (target_id, sha256, run_id, who, at) VALUES (?, ?, ?, ?, ?)",
-                (target_id, blob.sha256 if blob else None, run_id, who, when),
-            )
-
-        await self._database.write(put, durable=True)
-
-    async def baselines(self) -> dict[str, Blob]:
-        """``Target.id`` -> the picture approved last, for every target that has one."""
-        sql = """SELECT baselines.target_id, blobs.* FROM baselines JOIN blobs ON blobs.sha256 = baselines.sha256
-                 WHERE baselines.id IN (SELECT max(id) FROM baselines GROUP BY target_id)"""
-        return await self._database.read(lambda connection: {row["target_id"]: _blob(row) for row in connection.execute(sql)})
 
     # ── meta ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,7 +223,7 @@ def _put_run(connection: sqlite3.Connection, run: Run, body: str) -> None:
         ),
     )
     connection.execute("INSERT OR REPLACE INTO briefs (run_id, body) VALUES (?, ?)", (run.id, codec.dumps(RunBrief.of(run))))
-    _put_blobs(connection, (blob for picture in run.pictures for blob in (picture.before, picture.after)))
+    put_blobs(connection, (blob for picture in run.pictures for blob in (picture.before, picture.after)))
     connection.execute("DELETE FROM pictures WHERE run_id = ?", (run.id,))
     connection.executemany(
         """INSERT OR REPLACE INTO pictures (run_id, target_id, position, state, before_sha256, after_sha256)
@@ -257,17 +240,6 @@ def _put_run(connection: sqlite3.Connection, run: Run, body: str) -> None:
             for position, picture in enumerate(run.pictures)
         ),
     )
-
-
-def _put_blobs(connection: sqlite3.Connection, blobs: Iterable[Blob | None]) -> None:
-    connection.executemany(
-        "INSERT OR IGNORE INTO blobs (sha256, size, media_type, width, height) VALUES (?, ?, ?, ?, ?)",
-        {(blob.sha256, blob.size, blob.media_type, blob.width, blob.height) for blob in blobs if blob},
-    )
-
-
-def _blob(row: sqlite3.Row) -> Blob:
-    return Blob(sha256=row["sha256"], size=row["size"], media_type=row["media_type"], width=row["width"], height=row["height"])
 
 
 def _stopped(run: Run) -> Run:

@@ -131,25 +131,6 @@ async def test_interrupted_runs_are_failed_once(state: State) -> None:
     assert await state.interrupted() == ()
 
 
-async def test_forgotten_runs_free_their_pictures_but_not_baselines(state: State) -> None:
-    await state.save_run(run(1, after=blob("a")))
-    await state.save_run(run(2, after=blob("b")))
-    await state.set_baseline("101", blob("a"), run_id=run(1).id, who="me")
-    await state.forget_runs([run(1).id, run(2).id])
-    assert await state.runs() == []
-    assert await state.blobs_in_use() == {blob("a").sha256}
-    assert await state.baselines() == {"101": blob("a")}
-
-
-async def test_the_newest_baseline_counts_and_can_be_withdrawn(state: State) -> None:
-    await state.set_baseline("101", blob("a"), run_id="r1", who="me")
-    await state.set_baseline("101", blob("b"), run_id="r2", who="me")
-    await state.set_baseline("102", blob("c"), run_id="r2", who="me")
-    assert await state.baselines() == {"101": blob("b"), "102": blob("c")}
-    await state.set_baseline("101", None, run_id="r2", who="me")
-    assert await state.baselines() == {"102": blob("c")}
-
-
 async def test_remembered_targets_are_replaced_per_library(state: State) -> None:
     assert await state.remembered() == {}
     await state.remember_targets("machine", 1, {"movie/0": 101, "imdb://tt1": 102})
@@ -231,9 +212,9 @@ async def test_a_second_daemon_is_refused_and_a_shared_look_is_not(tmp_path: Pat
         await State.open(path)
     other = await State.open(path, shared=True)
     assert await other.latest() == run(1)
-    await other.set_baseline("101", blob("1"), run_id=run(1).id, who="me")
+    await other.note("seen", "by another process")
     await other.close()
-    assert await state.baselines() == {"101": blob("1")}
+    assert await state.noted("seen") == "by another process"
 
 
 @pytest.mark.parametrize("damage", ["header", "page", "garbage"])

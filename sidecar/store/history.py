@@ -1,0 +1,139 @@
+"""What is known of past runs without reading them whole: their reviews, and each target's pictures."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sidecar.errors import StoreError
+from sidecar.model import Blob, PictureState, RunBrief, RunState
+from sidecar.review import Moment, RunReview
+from sidecar.store import codec
+from sidecar.store.database import Database
+from sidecar.store.rows import put_blobs
+
+_log = logging.getLogger(__name__)
+
+
+class History:
+    """The history's part of :class:`sidecar.store.state.State`."""
+
+    _database: Database
+
+    async def save_review(self, review: RunReview) -> None:
+        """Keep ``review`` with its run; passed over where the run was forgotten meanwhile."""
+        body = codec.dumps(review)
+        shown: list[Blob | None] = []
+        for target in review.targets:
+            shown += [target.shown, target.reference, target.comparison.mask if target.comparison else None]
+
+        def put(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM runs WHERE id = ?", (review.run_id,)).fetchone() is None:
+                return
+            connection.execute("DELETE FROM reviews WHERE run_id = ?", (review.run_id,))
+            connection.execute("INSERT INTO reviews (run_id, at, body) VALUES (?, ?, ?)", (review.run_id, review.at.timestamp(), body))
+            brief = _brief(connection.execute("SELECT body FROM briefs WHERE run_id = ?", (review.run_id,)).fetchone())
+            if brief is not None:
+                brief = replace(brief, counts=review.counts, edit=review.edit.brief if review.edit else None)
+                connection.execute("UPDATE briefs SET body = ? WHERE run_id = ?", (codec.dumps(brief), review.run_id))
+            put_blobs(connection, shown)
+            connection.executemany(
+                "INSERT OR IGNORE INTO review_blobs (run_id, sha256) VALUES (?, ?)",
+                [(review.run_id, blob.sha256) for blob in shown if blob],
+            )
+
+        await self._database.write(put, durable=True)
+
+    async def review(self, run_id: str) -> RunReview | None:
+        """The run's review, or None. StoreError where it cannot be read."""
+        row = await self._database.read(
+            lambda connection: connection.execute("SELECT body FROM reviews WHERE run_id = ?", (run_id,)).fetchone()
+        )
+        try:
+            return codec.loads(RunReview, row["body"]) if row else None
+        except ValueError as error:
+            raise StoreError(f"the review of run {run_id} in the state database cannot be read: {error}") from error
+
+    async def unreviewed(self, limit: int = 10) -> list[str]:
+        """Ids of the newest DONE runs that nobody compared: what a crash interrupted."""
+        sql = """SELECT id FROM runs WHERE state = ? AND NOT EXISTS (SELECT 1 FROM reviews WHERE run_id = runs.id)
+                 AND id > coalesce((SELECT max(run_id) FROM reviews), '') ORDER BY id DESC LIMIT ?"""
+        return await self._database.read(lambda connection: [row["id"] for row in connection.execute(sql, (RunState.DONE.value, limit))])
+
+    async def newest_good(self, before: str = "") -> str:
+        """Id of the newest DONE run, older than ``before`` where given; empty where there is none."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT max(id) FROM runs WHERE state = ? AND (? = '' OR id < ?)", (RunState.DONE.value, before, before)
+            ).fetchone()
+        )
+        return row[0] or ""
+
+    async def moments(self, target_id: str, limit: int = 200) -> list[Moment]:
+        """The target's pictures in DONE runs, newest first, consecutive equal ones as one."""
+        sql = """SELECT runs.id, runs.started, runs.revision, pictures.state, briefs.body,
+                        a.sha256 AS a_sha, a.size AS a_size, a.media_type AS a_type, a.width AS a_width, a.height AS a_height,
+                        b.sha256 AS b_sha, b.size AS b_size, b.media_type AS b_type, b.width AS b_width, b.height AS b_height
+                 FROM pictures JOIN runs ON runs.id = pictures.run_id LEFT JOIN briefs ON briefs.run_id = runs.id
+                 LEFT JOIN blobs a ON a.sha256 = pictures.after_sha256 LEFT JOIN blobs b ON b.sha256 = pictures.before_sha256
+                 WHERE pictures.target_id = ? AND runs.state = ? ORDER BY pictures.run_id DESC"""
+
+        def get(connection: sqlite3.Connection) -> list[Moment]:
+            found: list[Moment] = []
+            firsts: list[sqlite3.Row] = []
+            for row in connection.execute(sql, (target_id, RunState.DONE.value)):
+                moment = _moment(row)
+                if moment is None:
+                    continue
+                if found and found[-1].blob == moment.blob:
+                    found[-1] = replace(moment, runs=found[-1].runs + 1, last_run=found[-1].last_run)
+                    firsts[-1] = row
+                elif len(found) == limit:
+                    break
+                else:
+                    found.append(moment)
+                    firsts.append(row)
+            briefs = [_brief(row) for row in firsts]
+            return [replace(moment, edit=brief.edit if brief else None) for moment, brief in zip(found, briefs, strict=True)]
+
+        return await self._database.read(get)
+
+
+def _brief(row: sqlite3.Row | None) -> RunBrief | None:
+    try:
+        return codec.loads(RunBrief, row["body"]) if row and row["body"] else None
+    except ValueError as error:
+        _log.warning("a run's brief in the state database cannot be read and is passed over: %s", error)
+        return None
+
+
+def _moment(row: sqlite3.Row) -> Moment | None:
+    after, before = _blob(row, "a"), _blob(row, "b")
+    bare = row["state"] in (PictureState.UNTOUCHED.value, PictureState.REUSED.value)
+    shown = after or (before if bare else None)
+    if shown is None:
+        return None
+    return Moment(
+        blob=shown,
+        before=before,
+        state=row["state"],
+        run_id=row["id"],
+        started=datetime.fromtimestamp(row["started"], UTC),
+        revision=row["revision"],
+        runs=1,
+        last_run=row["id"],
+    )
+
+
+def _blob(row: sqlite3.Row, name: str) -> Blob | None:
+    if row[f"{name}_sha"] is None:
+        return None
+    return Blob(
+        sha256=row[f"{name}_sha"],
+        size=row[f"{name}_size"],
+        media_type=row[f"{name}_type"],
+        width=row[f"{name}_width"],
+        height=row[f"{name}_height"],
+    )
