@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -105,18 +104,3 @@ def _read_only(body: bytes) -> Refusal | None:
 def _is_address(host: str) -> bool:
     """Whether a host is a number in any dress that a resolver takes: dotted, decimal, octal, hexadecimal."""
     return host.rsplit(".", 1)[-1].isdigit() or bool(re.fullmatch(r"0x[0-9a-f]*", host.rsplit(".", 1)[-1]))
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet; addresses that carry another one are judged by that too."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +17,12 @@ from enum import StrEnum
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from sidecar.addresses import GuardedResolver, PrivateAddress
 from sidecar.gateway import swap
-from sidecar.gateway.admit import Origin, admit, is_public
+from sidecar.gateway.admit import Origin, admit
 from sidecar.gateway.cache import DiskCache, Entry
 from sidecar.gateway.canonical import Refusal
 from sidecar.model import Grant, Problem, Severity
@@ -74,30 +74,6 @@ class Ask:
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-
-
-class PrivateAddress(OSError):
-    """A name stands for an address that is not of the open internet."""
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves names and refuses them when any of their addresses is private.
-
-    The connection is made to the very addresses that were checked, so a name that changes its mind (DNS rebinding) gains nothing.
-    """
-
-    def __init__(self, inner: AbstractResolver) -> None:
-        self._inner = inner
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Addresses of ``host``. PrivateAddress where one of them is not public."""
-        found = await self._inner.resolve(host, port, family)
-        if any(not is_public(result["host"]) for result in found):
-            raise PrivateAddress(f"{host} stands for a private address")
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 @dataclass(slots=True)

@@ -18,9 +18,10 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
+from sidecar.addresses import GuardedResolver
 from sidecar.gateway.admit import Origin, parse_origin
 from sidecar.gateway.cache import DiskCache, Entry
-from sidecar.gateway.egress import Ask, Egress, GuardedResolver, Mode, _Pace
+from sidecar.gateway.egress import Ask, Egress, Mode, _Pace
 from sidecar.model import Grant, Placeholder, Problem
 from tests.gateway.upstream import Reply, Seen, Upstream
 
