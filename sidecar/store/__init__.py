@@ -6,8 +6,8 @@ A picture is put before the run that shows it is saved, so a saved run's picture
 
 from __future__ import annotations
 
+from sidecar.letters import Letter, LetterState
 from sidecar.store.blobs import Blobs, Pruned
-from sidecar.store.outbox import Letter, LetterState
 from sidecar.store.state import State
 
 __all__ = ["Blobs", "Letter", "LetterState", "Pruned", "State"]

@@ -106,4 +106,37 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ) WITHOUT ROWID;
     CREATE INDEX review_blobs_blob ON review_blobs (sha256);
     """,
+    """
+    -- Letters know what they are about (event, topic), when they were first due, and what the receiver calls them.
+    ALTER TABLE outbox RENAME TO old_outbox;
+    DROP INDEX outbox_due;
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        destination TEXT NOT NULL,
+        event TEXT NOT NULL DEFAULT '',
+        topic TEXT NOT NULL DEFAULT '',
+        body TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'claimed', 'sent', 'dead', 'dropped')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_try REAL NOT NULL,
+        due REAL NOT NULL,
+        created REAL NOT NULL,
+        error TEXT NOT NULL DEFAULT '',
+        remote TEXT NOT NULL DEFAULT ''
+    );
+    INSERT INTO outbox (id, destination, body, state, attempts, next_try, due, created, error)
+        SELECT id, destination, body, state, attempts, next_try, created, created, error FROM old_outbox ORDER BY created, id;
+    DROP TABLE old_outbox;
+    CREATE INDEX outbox_due ON outbox (destination, state, next_try);
+    CREATE INDEX outbox_topic ON outbox (destination, topic, number);
+
+    -- Destinations that are sent nothing until somebody mends them.
+    CREATE TABLE closed (
+        destination TEXT PRIMARY KEY,
+        why TEXT NOT NULL,
+        since REAL NOT NULL,
+        mark TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )

@@ -13,11 +13,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.letters import LetterState
 from sidecar.model import Blob, EngineInfo, Level, Picture, PictureState, Problem, Run, RunState, Severity, Target
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.notify.outbox import pause_after
 from sidecar.store import State
-from sidecar.store.outbox import LetterState
 
 
 class Receiver:
