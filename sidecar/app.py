@@ -21,6 +21,7 @@ from sidecar import __version__, engines, logs
 from sidecar import web as pages
 from sidecar.errors import PlexAway, SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
+from sidecar.metrics import Metrics
 from sidecar.model import Change, Run, RunBrief, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
@@ -36,6 +37,7 @@ from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
 from sidecar.tasks import Tasks
+from sidecar.upkeep import Upkeep
 from sidecar.watch import Timing, Watcher
 from sidecar.wishes import read_options, target_wishes
 
@@ -96,12 +98,14 @@ class App:
         await asyncio.to_thread(shutil.rmtree, places.work, ignore_errors=True)
         self.blobs = Blobs(places.blobs)
         self.events = pages.Events()
+        self.metrics = Metrics(__version__)
         self.gallery = Gallery(places.gallery, self.blobs.path)
         self.showcase = Showcase(
             self.gallery,
             self._publish_event,
             config_dir=self.config_dir.name,
             watching=self._serving,
+            at_once=self.metrics.heard,
         )
         await self._start_gateway(places)
         self._stack.push_async_callback(self._tasks.close)
@@ -186,6 +190,17 @@ class App:
             state=self.state, blobs=self.blobs, gallery=self.gallery, revisions=places.revisions, logs=places.logs
         )
         self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
+        self.upkeep = Upkeep(
+            settings.schedule,
+            data=places.data,
+            state=self.state,
+            gateway=self.gateway,
+            engine=self.engine,
+            pipeline=self.pipeline,
+            housekeeping=self.housekeeping,
+            showcase=self.showcase,
+            events=self.events,
+        )
 
     async def _restore(self) -> None:
         history = await self.state.briefs(limit=HISTORY)
@@ -215,6 +230,7 @@ class App:
             health=lambda: self.showcase.health,
             runs=self._runs,
             actions=self,
+            metrics=self._scrape,
             host=settings.host,
             token=settings.token,
             base_url=settings.base_url,
@@ -239,7 +255,8 @@ class App:
         self._tasks.spawn(self.showcase.serve(), "gallery")
         self._tasks.spawn(self.probes.plex(), "probe: plex")
         self._tasks.spawn(self.probes.worker(), "probe: worker")
-        self._tasks.spawn(self.housekeeping.serve(), "housekeeping")
+        await self.upkeep.start(self._tasks.spawn)
+        self._stack.callback(self.upkeep.stop)
         serving = self._tasks.spawn(self.pipeline.serve(self.watcher.changes()), "pipeline")
         stopping = self._tasks.spawn(stop.wait(), "stop")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -277,12 +294,16 @@ class App:
             "polling": self.watcher.polling,
             "health": [{"part": part.part, "ok": part.ok, "detail": part.detail} for part in self.showcase.health],
             "gateway": self.gateway.snapshot(),
+            "schedule": self.upkeep.status(),
         }
 
     async def _runs(self, limit: int, before: str) -> list[dict[str, object]]:
         return [_brief(run) for run in await self.state.briefs(limit=limit, before=before or None)]
 
     # ── what the parts are given ─────────────────────────────────────────────────────────────────────────
+
+    async def _scrape(self) -> bytes:
+        return self.metrics.text(await self.upkeep.figures())
 
     def _publish_event(self, kind: str, data: Mapping[str, Any]) -> None:
         self.events.publish(kind, data)

@@ -71,7 +71,7 @@ class Change:
     """The watched files came to rest after one or more events (or a rescan, or a request)."""
 
     reason: str
-    """start, edit, rescan, request."""
+    """start, edit, rescan, request, drift (the schedule's render without an edit)."""
     paths: tuple[Path, ...] = ()
     seen: float = 0.0
     """``time.monotonic()`` of the first event: save-to-picture is measured from here."""

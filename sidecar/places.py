@@ -85,6 +85,19 @@ def open_places(data: Path, env: Mapping[str, str]) -> Places:
         raise
 
 
+def try_write(data: Path) -> int:
+    """Write a little into the data directory, as far as the disk itself; returns the bytes free there. OSError where it refuses."""
+    handle, name = tempfile.mkstemp(prefix=".probe-", dir=data)
+    try:
+        os.write(handle, b"can this be written?" * 256)
+        os.fsync(handle)
+        disk = os.fstatvfs(handle)
+    finally:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+    return disk.f_bavail * disk.f_frsize
+
+
 def _lock(data: Path) -> int:
     """Takes DATA/lock. The kernel lets go of it when the process ends, however it ends."""
     try:

@@ -18,6 +18,11 @@ class Engine(Protocol):
     """A renderer. One render at a time; the pipeline sees to that."""
 
     @property
+    def starts(self) -> int:
+        """How often a worker was started: all but the first were restarts."""
+        ...
+
+    @property
     def info(self) -> EngineInfo | None:
         """Who draws, once started; None before, and while the worker is away."""
 

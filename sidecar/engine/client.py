@@ -297,6 +297,8 @@ class WorkerEngine(ABC):
         self._link: WorkerLink | None = None
         self._lock = asyncio.Lock()
         self._stopping = False
+        self.starts = 0
+        """How often a worker was started or reached anew."""
 
     @property
     def info(self) -> EngineInfo | None:
@@ -308,6 +310,7 @@ class WorkerEngine(ABC):
             self._stopping = False
             if self._link is None or not self._link.alive:
                 self._link = await self._reach()
+                self.starts += 1
             return self._link.info(self._via)
 
     async def render(self, job: RenderJob, report: Report) -> Outcome:

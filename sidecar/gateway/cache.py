@@ -115,6 +115,15 @@ class DiskCache:
                 self._drop(before)
             self._evict()
 
+    def prune(self, unused: float) -> tuple[int, int]:
+        """Forgets what was neither stored nor used for ``unused`` seconds; returns how many answers, and bytes."""
+        before = time.time() - unused
+        with self._lock:
+            size, old = self._size, [key for key, used in self._used.items() if used < before]
+            for key in old:
+                self._forget(key)
+            return len(old), size - self._size
+
     @property
     def size(self) -> int:
         """Bytes of content, equal bodies counted once."""

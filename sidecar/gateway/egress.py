@@ -138,6 +138,10 @@ class Egress:
             skip_auto_headers=("Content-Type",),
         )
 
+    async def prune(self, unused: float) -> tuple[int, int]:
+        """Forgets what nobody used for so many seconds; a recording is left as it is. Returns how many answers, and bytes."""
+        return await asyncio.to_thread(self._cache.prune, unused) if self._mode is Mode.LIVE else (0, 0)
+
     async def stop(self) -> None:
         """Closes the connections. Safe to call twice."""
         sessions = (self._open, self._elsewhere)

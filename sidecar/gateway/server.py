@@ -44,6 +44,9 @@ COUNTERS: Final = (
     "egress_hits",
 )
 
+UNUSED: Final[Mapping[str, float]] = {"plex": 7 * 86_400.0, "egress": 31 * 86_400.0}
+"""Seconds after which an answer that nobody used is forgotten. No egress answer is believed for longer than 30 days."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -197,6 +200,12 @@ class Gateway:
         """The counters since the start, for metrics: forwarded, answered, captured, blocked, refused, ..."""
         sent = sum(reads.client.sent for reads in self._servers.values())
         return {**dict(self._counters), "plex_sent": sent, "grants": len(self._grants)}
+
+    async def prune(self) -> tuple[int, int]:
+        """Forgets kept answers that nobody used for long; returns how many, and their bytes."""
+        plex = await asyncio.to_thread(self._disk.prune, UNUSED["plex"])
+        egress = await self._egress.prune(UNUSED["egress"])
+        return plex[0] + egress[0], plex[1] + egress[1]
 
     async def canary(self) -> None:
         """Tries to change a Plex through this very gateway. CanaryFailed where anything but refusals comes of it.

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import Final
 
 from sidecar import revision as revisions
-from sidecar.errors import StoreError
 from sidecar.publish import Gallery
 from sidecar.store import Blobs, State
 
-log = logging.getLogger(__name__)
-
 RUNS: Final = 300
 """Runs kept; the newest good one is among them or kept besides."""
-EVERY: Final = 3600.0
-"""Seconds between rounds."""
 
 
 class Housekeeping:
@@ -30,15 +24,6 @@ class Housekeeping:
         self._revisions = revisions
         self._logs = logs
         self._keep = keep
-
-    async def serve(self) -> None:
-        """A round now and then, until cancelled. A disk that refuses is tried again the next time."""
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.round()
-            except (StoreError, OSError) as error:
-                log.warning("old runs could not be cleared away: %s", error)
 
     async def round(self) -> None:
         """One round. StoreError or OSError where the disk refuses."""

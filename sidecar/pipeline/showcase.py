@@ -43,8 +43,18 @@ class Site(Protocol):
 class Showcase:
     """The one holder of what is shown. All methods on the loop."""
 
-    def __init__(self, site: Site, publish_event: PublishEvent, *, config_dir: str, watching: bool) -> None:
+    def __init__(
+        self,
+        site: Site,
+        publish_event: PublishEvent,
+        *,
+        config_dir: str,
+        watching: bool,
+        at_once: PublishEvent = lambda _kind, _data: None,
+    ) -> None:
+        """``publish_event`` hears of what the pages show; ``at_once`` of the same as it happens, for whoever measures."""
         self._site = site
+        self._at_once = at_once
         self._event = publish_event
         self._view = GalleryView(config_dir=config_dir, watching=watching)
         self._health: dict[str, Health] = {}
@@ -97,7 +107,10 @@ class Showcase:
         self.touch("run.started", {"run": run.id, "reason": run.reason, "targets": len(run.pictures)})
 
     def phase(self, run: Run, phase: Phase) -> None:
-        self.touch("run.phase", {"run": run.id, "name": _PHASES.get(phase.name, phase.name), "shard": phase.shard, "detail": phase.detail})
+        self.touch(
+            "run.phase",
+            {"run": run.id, "phase": phase.name, "name": _PHASES.get(phase.name, phase.name), "shard": phase.shard, "detail": phase.detail},
+        )
 
     def picture(self, run: Run, picture: Picture) -> None:
         self._view = replace(self._view, current=run)
@@ -110,12 +123,16 @@ class Showcase:
         latest = self._view.latest if run.state in (RunState.SUPERSEDED, RunState.CANCELLED) else run
         history = (RunBrief.of(run), *(brief for brief in self._view.history if brief.id != run.id))[:HISTORY]
         self._view = replace(self._view, current=None, shown=shown, latest=latest, history=history)
-        self.touch("run.ended", {"run": run.id, "state": run.state.value, "changed": list(run.changed), "errors": run.errors})
+        self.touch(
+            "run.ended",
+            {"run": run.id, "state": run.state.value, "changed": list(run.changed), "errors": run.errors, "seconds": run.seconds},
+        )
 
     def touch(self, kind: str = "", data: dict[str, Any] | None = None) -> None:
         """Something changed; with ``kind``, tell browsers once the pages show it."""
         if kind:
             self._events.append((kind, data or {}))
+            self._at_once(kind, data or {})
         self._dirty.set()
 
     async def flush(self) -> None:

@@ -18,7 +18,7 @@ from sidecar.store import State
 
 log = logging.getLogger(__name__)
 
-ASKED = ("request", "render")
+ASKED = ("request", "render", "drift")
 """Reasons for which a render is made even where nothing changed."""
 
 

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from sidecar.schedule import cron, zone_of
 
 _SIZE_UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 _TIME_UNITS = {"": 1.0, "MS": 0.001, "S": 1.0, "M": 60.0, "MIN": 60.0, "H": 3600.0, "D": 86400.0}
@@ -183,6 +185,42 @@ class WebhookSettings(_Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="Header names and values to send along.")
 
 
+def _cron(value: str) -> str:
+    if value in ("", "off"):
+        return ""
+    cron(value)
+    return value
+
+
+Cron = Annotated[str, BeforeValidator(lambda value: "" if value in (None, False) else value), AfterValidator(_cron)]
+"""``minute hour day month weekday`` as in crontab, or ``off`` (which YAML may read as false)."""
+
+_CRON_WORDS = "minute hour day month weekday as in crontab, like '30 4 * * *', or off"
+
+
+class ScheduleSettings(_Section):
+    """What is done by itself, and when."""
+
+    time_zone: str = Field("", description="A name like Europe/Berlin; by default this machine's time zone.")
+    drift: Cron = Field("30 4 * * *", description=f"{_CRON_WORDS}: a render without an edit, to show what changed in Plex.")
+    retention: Cron = Field("10 * * * *", description=f"{_CRON_WORDS}: old runs and what only they held are removed.")
+    cache: Cron = Field("20 5 * * *", description=f"{_CRON_WORDS}: kept answers that nobody used for long are removed.")
+    maintenance: Cron = Field("40 5 * * *", description=f"{_CRON_WORDS}: the database is checked, tidied and backed up.")
+    health: Cron = Field("*/5 * * * *", description=f"{_CRON_WORDS}: can the data directory be written, is the worker there?")
+    backups: int = Field(7, ge=0, le=1000, description="How many of the nightly backups of the database are kept.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        zone_of(value)
+        return value
+
+    @property
+    def jobs(self) -> dict[str, str]:
+        """Job -> cron expression, empty where it is off."""
+        return {name: getattr(self, name) for name in ("drift", "retention", "cache", "maintenance", "health")}
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -206,6 +244,7 @@ class Settings(_Section):
     )
     gateway: GatewaySettings = Field(default_factory=lambda: GatewaySettings.model_validate({}))
     webhook: WebhookSettings = Field(default_factory=lambda: WebhookSettings.model_validate({}))
+    schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings.model_validate({}))
     log: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
 
     @property

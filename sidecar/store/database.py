@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from typing import Final, TypeVar
 
 from sidecar.errors import StoreError
 from sidecar.model import Problem, Severity
+from sidecar.store import care, salvage
 from sidecar.store.disk import disk_words
 from sidecar.store.schema import MIGRATIONS
 
@@ -41,6 +43,8 @@ class Database:
         self.path = path
         self.problems: tuple[Problem, ...] = ()
         """What was found and mended while opening."""
+        self.rebuilt = False
+        """Whether the file was damaged and is made of what could be saved; runs may be missing."""
         self._shared = shared
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
         self._connection: sqlite3.Connection | None = None
@@ -48,7 +52,7 @@ class Database:
         self._closed = False
 
     async def open(self) -> None:
-        """Open or make the file. A damaged one is set aside and a fresh one begun; see ``problems``."""
+        """Open or make the file. A damaged one is set aside and made anew from what can be saved; see ``problems``, ``rebuilt``."""
         try:
             await self._in_thread(self._open)
         except BaseException:
@@ -75,6 +79,22 @@ class Database:
 
         return await self._in_thread(lambda: self._guard(whole))
 
+    async def backup(self, *, keep: int | None = None, folder: Path | None = None) -> Path:
+        """A checked copy of now, beside the work of others; see :func:`care.backup`. StoreError where it cannot be made."""
+        return await asyncio.to_thread(self._backup, folder or self.path.parent / care.FOLDER, "", keep)
+
+    async def tidy(self) -> care.Tidied:
+        """Check and tidy; see :func:`care.tidy`. StoreError where it is damaged: the next start mends it."""
+        return await self.read(lambda connection: care.tidy(connection, self.path))
+
+    def _backup(self, folder: Path, name: str, keep: int | None) -> Path:
+        try:
+            return care.backup(self.path, folder, name=name, keep=keep)
+        except OSError as error:
+            raise StoreError(disk_words(error, f"a backup of the state in {folder}")) from error
+        except sqlite3.Error as error:
+            raise StoreError(f"no backup could be made in {folder}: {_words(error, self.path)}") from error
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._closed:
             raise StoreError("the state database is closed")
@@ -100,9 +120,9 @@ class Database:
             except sqlite3.DatabaseError as error:
                 if _code(error) not in _DAMAGE:
                     raise
-                self._set_aside(str(error))
-                self._connection = _connect(self.path)
-            _migrate(self._connection, self.path)
+                self._begin_again(str(error))
+            else:
+                self._migrate(self._connection)
         except sqlite3.Error as error:
             raise StoreError(_words(error, self.path)) from error
 
@@ -121,7 +141,41 @@ class Database:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
-    def _set_aside(self, why: str) -> None:
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if 0 < version < len(MIGRATIONS):
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+            place = self._backup(self.path.parent / care.FOLDER, f"before-schema-{len(MIGRATIONS)}-{stamp}", None)
+            _log.info("the state database goes from schema %d to %d; as it was, it is kept in %s", version, len(MIGRATIONS), place)
+        _migrate(connection, self.path)
+
+    def _begin_again(self, why: str) -> None:
+        """The file is damaged: set it aside; begin with the newest backup and what can still be read."""
+        aside = self._set_aside()
+        origin = salvage.from_backup(self.path.parent / care.FOLDER, self.path)
+        self._connection = _connect(self.path)
+        _migrate(self._connection, self.path)
+        with _transaction(self._connection, durable=True):
+            try:
+                rows = salvage.rows_of(aside, self._connection)
+            except OSError as error:
+                _log.warning("nothing could be read from the damaged database: %s", disk_words(error, str(aside)))
+                rows = Counter()
+        self.rebuilt = True
+        begun = f"the backup {origin.name}" if origin else "an empty one"
+        counts = f"{rows['runs']} runs and {rows['baselines']} approvals"
+        problem = Problem(
+            severity=Severity.ERROR,
+            what=f"the state database was damaged ({why}); it was set aside as {aside.name}. "
+            f"Work goes on with {begun} and what could be read of the damaged one: {counts}",
+            mend=f"look at the disk's health; delete {aside} once nothing is missed",
+            file=str(self.path),
+            source="store",
+        )
+        _log.error("%s", problem.what)
+        self.problems = (*self.problems, problem)
+
+    def _set_aside(self) -> Path:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
         try:
@@ -130,15 +184,7 @@ class Database:
                     Path(f"{self.path}{end}").replace(f"{aside}{end}")
         except OSError as error:
             raise StoreError(disk_words(error, f"the damaged state database {self.path}")) from error
-        problem = Problem(
-            severity=Severity.ERROR,
-            what=f"the state database was damaged ({why}); it was set aside as {aside.name} and a fresh one begun",
-            mend=f"past runs and approvals are in {aside}: restore a backup over {self.path}, or go on without them",
-            file=str(self.path),
-            source="store",
-        )
-        _log.error("%s", problem.what)
-        self.problems = (*self.problems, problem)
+        return aside
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -228,7 +274,7 @@ def _words(error: sqlite3.Error, path: Path) -> str:
         case sqlite3.SQLITE_IOERR:
             why = "the disk reports an input/output error: look at the system's log and the free space"
         case code if code in _DAMAGE:
-            why = "it is damaged: restart, and it is set aside and a fresh one begun"
+            why = "it is damaged: restart, and it is set aside and made anew from the newest backup and what can be read"
         case _:
             why = str(error)
     return f"the state database {path}: {why}"

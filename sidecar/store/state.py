@@ -17,9 +17,10 @@ from sidecar.errors import StoreError
 from sidecar.model import Blob, Problem, Run, RunBrief, RunState, Severity
 from sidecar.store import codec
 from sidecar.store.approvals import KEPT, Approvals
+from sidecar.store.care import Tidied
 from sidecar.store.database import Database
 from sidecar.store.history import History
-from sidecar.store.outbox import Outbox
+from sidecar.store.outbox import LetterState, Outbox
 from sidecar.store.rows import blob_of, put_blobs
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class State(Outbox, Approvals, History):
         """Open or make the database at ``path``.
 
         One process at a time: a second one gets a StoreError, unless it asks for ``shared`` (short look-ups and
-        approvals beside a running daemon). A damaged file is set aside and a fresh one begun: see :attr:`problems`.
+        approvals beside a running daemon). A damaged file is set aside and made anew from what can be saved: see :attr:`problems`.
         """
         database = Database(path, shared=shared)
         await database.open()
@@ -56,6 +57,27 @@ class State(Outbox, Approvals, History):
     def problems(self) -> tuple[Problem, ...]:
         """What was found and mended while opening, for people to see."""
         return self._database.problems
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether the database was damaged and made anew while opening: then runs may be missing."""
+        return self._database.rebuilt
+
+    # ── care ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def backup(self, *, keep: int | None = None, folder: Path | None = None) -> Path:
+        """A checked copy of the database, by default beside it in ``backups``; the newest ``keep`` of the dated ones stay."""
+        return await self._database.backup(keep=keep, folder=folder)
+
+    async def tidy(self) -> Tidied:
+        """Check the database, give unused space back. StoreError where it is damaged."""
+        return await self._database.tidy()
+
+    async def letter_counts(self) -> dict[str, int]:
+        """State of a letter -> how many are in it."""
+        sql = "SELECT state, count(*) FROM outbox GROUP BY state"
+        found = await self._database.read(lambda connection: {str(row[0]): int(row[1]) for row in connection.execute(sql)})
+        return {state.value: found.get(state.value, 0) for state in LetterState}
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
 

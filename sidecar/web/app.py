@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from sidecar.errors import SettingsError
 from sidecar.model import Health
-from sidecar.web.auth import Door, Entry, check_bind, may_change
+from sidecar.web.auth import Door, Entry, check_bind, is_local, may_change
 from sidecar.web.errors import answer, explain, wants_json
 from sidecar.web.events import Events
 from sidecar.web.files import GalleryFiles
@@ -44,6 +44,7 @@ def make_app(
     health: Callable[[], Sequence[Health]],
     runs: Callable[[int, str], Awaitable[Sequence[Mapping[str, object]]]],
     actions: Actions,
+    metrics: Callable[[], Awaitable[bytes]] | None = None,
     host: str = "127.0.0.1",
     token: SecretStr | None = None,
     base_url: str = "",
@@ -57,6 +58,7 @@ def make_app(
     status, health called on the loop for each request; must not block
     runs           (limit, before a run id or "") -> newest first
     actions        what people may ask for
+    metrics        gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
     host           the address listened on; SettingsError for one that others reach where there is no ``token``
     base_url       where people reach it through a proxy, ``https://kometa.example/preview``: its name is an allowed Host, its
                    path is served as well as /, and cookies are Secure where it is https
@@ -79,6 +81,7 @@ def make_app(
         health=health,
         runs=runs,
         actions=actions,
+        metrics=metrics,
         door=door,
         heartbeat=heartbeat,
         max_listeners=max_listeners,
@@ -112,7 +115,8 @@ def make_app(
         entry = door.entry(request)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, entry, origins):
             return answer(403, "cross_site", "This was asked by another site.", path)
-        if entry is Entry.REFUSED and not login.public(path):
+        local = path == "metrics" and not base_url and is_local(request)
+        if entry is Entry.REFUSED and not local and not login.public(path):
             if hdrs.AUTHORIZATION in request.headers and (wait := door.wait(remote)) > 0:
                 return answer(429, "too_many_tries", "Too many wrong tokens; wait.", path, {hdrs.RETRY_AFTER: str(int(wait) + 1)})
             if request.method == hdrs.METH_GET and not wants_json(path) and "text/html" in request.headers.get(hdrs.ACCEPT, ""):

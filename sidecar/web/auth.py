@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from sidecar.errors import SettingsError
 from sidecar.model import Problem, Severity
+from sidecar.web.headers import host_name
 from sidecar.web.limits import Limit
 
 COOKIE: Final = "kometa_sidecar"
@@ -119,6 +120,18 @@ class Door:
 
     def _sign(self, until: str) -> str:
         return hmac.new(self._key, until.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+
+def is_local(request: web.Request) -> bool:
+    """Whether a program on this machine asks for itself. What a proxy here passes on is another's: it says so in a header."""
+    return (
+        is_loopback(request.remote or "")
+        and is_loopback(host_name(request.headers.get(hdrs.HOST, "")))
+        and not any(name in request.headers for name in _FORWARDED)
+    )
 
 
 def may_change(request: web.Request, entry: Entry, origins: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ GET  api/v1/events   server-sent events (see ``events``)
 POST api/v1/render   202: asks for a render now
 GET  healthz         200 while the loop turns
 GET  readyz          200, or 503 with reasons
+GET  metrics         for Prometheus; programs on this machine need no token
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Api:
         health: Callable[[], Sequence[Health]],
         runs: Callable[[int, str], Awaitable[Sequence[Mapping[str, object]]]],
         actions: Actions,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
         door: Door,
         heartbeat: float,
         max_listeners: int,
@@ -62,6 +64,7 @@ class Api:
         self._health = health
         self._runs = runs
         self._actions = actions
+        self._metrics = metrics
         self._door = door
         self._heartbeat = heartbeat
         self._max_listeners = max_listeners
@@ -74,6 +77,8 @@ class Api:
         router.add_post(f"{base}/api/v1/render", self.render)
         router.add_get(f"{base}/healthz", self.alive)
         router.add_get(f"{base}/readyz", self.ready)
+        if self._metrics is not None:
+            router.add_get(f"{base}/metrics", self.metrics)
 
     async def status(self, _: web.Request) -> web.Response:
         return _json(self._status())
@@ -99,6 +104,12 @@ class Api:
         published = await asyncio.to_thread(lambda: self._files.published)
         ready, body = readiness(self._health(), published=published, full=self._door.entry(request) is not Entry.REFUSED)
         return _json(body, 200 if ready else 503)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        assert self._metrics is not None
+        # aiohttp takes no charset within content_type; Prometheus wants the version there.
+        headers = {hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=await self._metrics(), headers=headers)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         if self._events.listeners >= self._max_listeners:

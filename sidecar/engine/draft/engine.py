@@ -82,6 +82,11 @@ class DraftEngine:
     def info(self) -> EngineInfo | None:
         return self._info
 
+    @property
+    def starts(self) -> int:
+        """There is no worker to lose."""
+        return int(self._info is not None)
+
     async def start(self) -> EngineInfo:
         """Ready to draw; nothing that can be missing."""
         if self._executor is None:

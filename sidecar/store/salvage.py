@@ -1,0 +1,80 @@
+"""What a damaged database still gives: the newest sound backup, and every row that can be read."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from sidecar.store import care
+
+_ORDER: Final = ("meta", "blobs", "runs", "pictures")
+"""These first, as others refer to them."""
+
+
+def from_backup(folder: Path, place: Path) -> Path | None:
+    """Put the newest sound backup in the missing database's ``place``; returns it, or None where there is none."""
+    for path in care.every(folder, place.stem) if folder.is_dir() else ():
+        with contextlib.suppress(sqlite3.Error, OSError):
+            with contextlib.closing(sqlite3.connect(path)) as found:
+                if not care.is_sound(found):
+                    continue
+            part = place.with_suffix(".part")
+            shutil.copyfile(path, part)
+            part.replace(place)
+            return path
+    return None
+
+
+def rows_of(damaged: Path, into: sqlite3.Connection) -> Counter[str]:
+    """Copy every readable row of ``damaged`` that ``into`` has not, in one transaction of the caller's; table -> rows.
+
+    Only tables and columns that both know; a row that would break a rule of the schema is left out. The damaged file is not
+    touched: SQLite would merge its write-ahead log into it.
+    """
+    taken: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(dir=damaged.parent, prefix=".salvage-") as scratch:
+        copy = Path(scratch) / "copy.db"
+        for end in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{damaged}{end}", f"{copy}{end}")
+        with contextlib.closing(sqlite3.connect(copy)) as source:
+            with contextlib.suppress(sqlite3.Error):  # a page that cannot be read need not end the reading of all
+                source.execute("PRAGMA cell_size_check=ON")
+            for table in _tables(into):
+                with contextlib.suppress(sqlite3.Error):
+                    taken[table] += _rows(source, into, table)
+    return +taken
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+    return sorted(names, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+
+
+def _rows(source: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
+    theirs = set(_columns(source, table))
+    shared = [name for name in _columns(into, table) if name in theirs]
+    if not shared:
+        return 0
+    columns = ", ".join(f'"{name}"' for name in shared)
+    put = f'INSERT OR IGNORE INTO "{table}" ({columns}) VALUES ({", ".join("?" * len(shared))})'  # noqa: S608 - names from the schema
+    count = 0
+    rows = source.execute(f'SELECT {columns} FROM "{table}"')  # noqa: S608 - likewise
+    while True:
+        try:
+            row = rows.fetchone()
+        except sqlite3.Error:
+            return count  # from here on the table cannot be read
+        if row is None:
+            return count
+        with contextlib.suppress(sqlite3.IntegrityError):
+            count += max(0, into.execute(put, row).rowcount)

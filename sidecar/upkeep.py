@@ -1,0 +1,136 @@
+"""What the daemon does for itself: the schedule's chores, their status, and the figures that /metrics reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sidecar.engine import Engine
+from sidecar.errors import StoreError
+from sidecar.gateway import Gateway
+from sidecar.metrics import Figures
+from sidecar.model import Change
+from sidecar.pipeline import Pipeline
+from sidecar.pipeline.chores import Chores
+from sidecar.pipeline.housekeeping import Housekeeping
+from sidecar.pipeline.showcase import Showcase
+from sidecar.places import try_write
+from sidecar.schedule import Schedule
+from sidecar.settings import ScheduleSettings
+from sidecar.store import State
+from sidecar.tasks import Spawn
+from sidecar.web import Events
+
+log = logging.getLogger(__name__)
+
+LETTERS_KEPT: Final = timedelta(days=30)
+"""How long delivered and given-up notifications can be looked at."""
+LITTLE_SPACE: Final = 200 * 1024**2
+"""Bytes free below which it is told."""
+
+
+class Upkeep:
+    """Built by ``app`` of parts that are there; :meth:`start` begins the schedule. What each chore returns is for people."""
+
+    def __init__(
+        self,
+        settings: ScheduleSettings,
+        *,
+        data: Path,
+        state: State,
+        gateway: Gateway,
+        engine: Engine,
+        pipeline: Pipeline,
+        housekeeping: Housekeeping,
+        showcase: Showcase,
+        events: Events,
+    ) -> None:
+        self._settings = settings
+        self._data = data
+        self._state = state
+        self._gateway = gateway
+        self._engine = engine
+        self._pipeline = pipeline
+        self._housekeeping = housekeeping
+        self._showcase = showcase
+        self._events = events
+        works = {
+            "drift": self._drift,
+            "retention": self._retention,
+            "cache": self._prune_caches,
+            "maintenance": self._maintain,
+            "health": self._look_at_disk,
+        }
+        self.chores = Chores(works, state, silent=frozenset({"health", "retention"}))
+        self.schedule = Schedule(settings.jobs, self.chores.enqueue, time_zone=settings.time_zone)
+
+    async def start(self, spawn: Spawn) -> None:
+        """Do chores when they are due, until the tasks are cancelled and :meth:`stop`."""
+        spawn(self.chores.serve(), "chores")
+        spawn(self.schedule.watch_clock(), "clock")
+        self.schedule.start(await self.chores.restore())
+
+    def stop(self) -> None:
+        """Safe to call twice."""
+        self.schedule.stop()
+
+    def status(self) -> dict[str, object]:
+        """For the API and the page: the time zone, and each job's expression, next time and last outcome."""
+        due = self.schedule.next_runs()
+        jobs = []
+        for name, expression in self._settings.jobs.items():
+            at, last = due.get(name), self.chores.done.get(name)
+            jobs.append(
+                {"job": name, "cron": expression or None, "next": at.isoformat() if at else None, "last": asdict(last) if last else None}
+            )
+        return {"time_zone": self.schedule.time_zone, "jobs": jobs}
+
+    async def figures(self) -> Figures:
+        """What /metrics reads."""
+        return Figures(
+            gateway=self._gateway.snapshot(),
+            health=self._showcase.health,
+            queue={"change": int(self._pipeline.waiting), "render": int(self._pipeline.busy), "chores": self.chores.waiting},
+            outbox=await self._state.letter_counts(),
+            worker_starts=self._engine.starts,
+            listeners=self._events.listeners,
+            chores={name: (datetime.fromisoformat(done.at), done.ok) for name, done in self.chores.done.items()},
+            data=self._data,
+        )
+
+    async def _drift(self) -> str:
+        self._pipeline.submit(Change(reason="drift", seen=time.monotonic()))
+        return "asked for a render"
+
+    async def _retention(self) -> str:
+        await self._housekeeping.round()
+        return "old runs were cleared away"
+
+    async def _prune_caches(self) -> str:
+        answers, size = await self._gateway.prune()
+        return f"{answers} unused answers forgotten, {size:,} bytes"
+
+    async def _maintain(self) -> str:
+        await self._state.forget_letters(datetime.now(UTC) - LETTERS_KEPT)
+        done = await self._state.tidy()
+        says = f"the database is sound, {done.size:,} bytes ({done.freed:,} freed)"
+        keep = self._settings.backups
+        return f"{says}; backup {(await self._state.backup(keep=keep)).name}" if keep else says
+
+    async def _look_at_disk(self) -> str:
+        try:
+            free = await asyncio.to_thread(try_write, self._data)
+        except OSError as error:
+            says = f"the data directory {self._data} cannot be written: {error.strerror or error}"
+            self._showcase.away("disk", says)
+            raise StoreError(says) from error
+        self._showcase.well("disk")
+        self._pipeline.recovered("disk")
+        if free < LITTLE_SPACE:
+            log.warning("only %d MiB are free for %s", free // 1024**2, self._data)
+        return f"{free // 1024**2} MiB free"
