@@ -38,8 +38,8 @@ class Figures:
     health: Sequence[Health]
     queue: Mapping[str, int]
     """change, render, chores: how many wait."""
-    outbox: Mapping[str, int]
-    """State of a letter -> how many."""
+    outbox: Mapping[tuple[str, str], int]
+    """(destination, state of a letter) -> how many."""
     worker_starts: int
     listeners: int
     chores: Mapping[str, tuple[datetime, bool]]
@@ -134,7 +134,10 @@ class _Now(Collector):
         yield CounterMetricFamily(f"{PREFIX}_worker_restarts", "Workers that were started after the first.", value=restarts)
         yield _gauges("healthy", "1 where the part works.", "part", {part.part: int(part.ok) for part in f.health})
         yield _gauges("queue", "What waits.", "what", f.queue)
-        yield _gauges("outbox_letters", "Notifications, by state.", "state", f.outbox)
+        letters = GaugeMetricFamily(f"{PREFIX}_outbox_letters", "Notifications, by state.", labels=["destination", "state"])
+        for labels, count in f.outbox.items():
+            letters.add_metric(labels, count)
+        yield letters
         yield GaugeMetricFamily(f"{PREFIX}_listeners", "Open pages that hear events.", value=f.listeners)
         yield _gauges(
             "chore_last_seconds", "When a chore began last (Unix time).", "chore", {n: at.timestamp() for n, (at, _) in f.chores.items()}

@@ -96,7 +96,7 @@ class Upkeep:
             gateway=self._gateway.snapshot(),
             health=self._showcase.health,
             queue={"change": int(self._pipeline.waiting), "render": int(self._pipeline.busy), "chores": self.chores.waiting},
-            outbox=await self._state.letter_counts(),
+            outbox={(destination, state.value): count for (destination, state), count in (await self._state.counts()).items()},
             worker_starts=self._engine.starts,
             listeners=self._events.listeners,
             chores={name: (datetime.fromisoformat(done.at), done.ok) for name, done in self.chores.done.items()},

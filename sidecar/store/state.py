@@ -20,7 +20,7 @@ from sidecar.store.approvals import KEPT, Approvals
 from sidecar.store.care import Tidied
 from sidecar.store.database import Database
 from sidecar.store.history import History
-from sidecar.store.outbox import LetterState, Outbox
+from sidecar.store.outbox import Outbox
 from sidecar.store.rows import blob_of, put_blobs
 
 _log = logging.getLogger(__name__)
@@ -72,12 +72,6 @@ class State(Outbox, Approvals, History):
     async def tidy(self) -> Tidied:
         """Check the database, give unused space back. StoreError where it is damaged."""
         return await self._database.tidy()
-
-    async def letter_counts(self) -> dict[str, int]:
-        """State of a letter -> how many are in it."""
-        sql = "SELECT state, count(*) FROM outbox GROUP BY state"
-        found = await self._database.read(lambda connection: {str(row[0]): int(row[1]) for row in connection.execute(sql)})
-        return {state.value: found.get(state.value, 0) for state in LetterState}
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
 

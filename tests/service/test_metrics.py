@@ -46,7 +46,7 @@ def figures(tmp_path: Path) -> Figures:
         },
         health=[Health(part="plex", ok=False, detail="Alien (1979) is not to be told"), Health(part="worker", ok=True)],
         queue={"change": 1, "render": 0, "chores": 0},
-        outbox={"pending": 2, "dead": 1},
+        outbox={("discord", "pending"): 2, ("discord", "dead"): 1},
         worker_starts=3,
         listeners=4,
         chores={"drift": (datetime(2026, 11, 21, tzinfo=UTC), True)},
@@ -88,7 +88,7 @@ def test_what_is_counted(figures: Figures) -> None:
         ("worker_restarts_total",): 2,
         ("healthy", "plex"): 0,
         ("queue", "change"): 1,
-        ("outbox_letters", "dead"): 1,
+        ("outbox_letters", "discord", "dead"): 1,
         ("info", "1.2.3"): 1,
         ("chore_ok", "drift"): 1,
     }
