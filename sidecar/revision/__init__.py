@@ -4,6 +4,7 @@
     freeze(reading, targets, store) -> Revision a content-hashed, read-only copy
     preview(reading) -> PreviewConfig           overlays only, without secrets (pure)
     materialise(revision, preview, home, ...)   one shard's working directory
+    edit_between(store, before, after, redact)  what was edited from one revision to another
 
 All of it blocks: call it in a thread.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from sidecar.revision.assets import asset_poster, backup_poster
 from sidecar.revision.definitions import find_definition
+from sidecar.revision.edits import edit_between
 from sidecar.revision.files import HashMemory, Limits
 from sidecar.revision.freeze import freeze, prune
 from sidecar.revision.materialise import materialise
@@ -28,6 +30,7 @@ __all__ = [
     "Reading",
     "asset_poster",
     "backup_poster",
+    "edit_between",
     "find_definition",
     "freeze",
     "materialise",

@@ -221,6 +221,43 @@ class ScheduleSettings(_Section):
         return {name: getattr(self, name) for name in ("drift", "retention", "cache", "maintenance", "health")}
 
 
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Region = tuple[int, int, Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+_REGIONS = "A list of [x, y, width, height] on Kometa's canvas (posters 1000 x 1500, episodes 1920 x 1080)"
+
+
+class ReviewRule(_Section):
+    """What counts as a change of some targets; without library, level, rating_key and title: of all."""
+
+    library: str = Field("", description="The library's name in Plex.")
+    level: Literal["movie", "show", "season", "episode", "artist", "album", "track"] | None = Field(
+        None, description="movie, show, season, episode, artist, album or track."
+    )
+    rating_key: int | None = Field(None, ge=1, description="Plex's number of the item.")
+    title: str = Field("", description="The title as in Plex, of an episode its show's too; * and ? stand for any characters.")
+    threshold: Percent | None = Field(None, description="Percent of the pixels (0 to 100) that may differ and still be no change.")
+    ignore: tuple[Region, ...] = Field((), description=f"{_REGIONS} that are not compared, for data that changes by itself.")
+    ignore_overlays: tuple[str, ...] = Field(
+        (), description="A list of names of overlays (with * and ?) whose places are not compared, where Kometa tells them."
+    )
+
+
+class ReviewSettings(_Section):
+    """What counts as a change of a picture."""
+
+    threshold: Percent = Field(0.01, description="Percent of a picture's pixels (0 to 100) that may differ and still be no change.")
+    sensitivity: float = Field(0.1, gt=0, le=1, description="How far colours may lie apart and be the same: above 0, to 1 (anything).")
+    rules: tuple[ReviewRule, ...] = Field((), description="A list of exceptions; the last one that fits and has a threshold decides.")
+
+
+class RetentionSettings(_Section):
+    """How long runs are kept. The newest good one and every baseline are kept in any case."""
+
+    runs: int = Field(300, ge=1, le=100_000, description="How many runs are kept.")
+    age: Seconds | None = Field(None, description="Seconds (or 90d) after which a run is removed; by default never.")
+    size: Bytes | None = Field(5 * 1024**3, description="Bytes (or 5GiB) of pictures, beyond which the oldest runs are removed.")
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -245,6 +282,8 @@ class Settings(_Section):
     gateway: GatewaySettings = Field(default_factory=lambda: GatewaySettings.model_validate({}))
     webhook: WebhookSettings = Field(default_factory=lambda: WebhookSettings.model_validate({}))
     schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings.model_validate({}))
+    review: ReviewSettings = Field(default_factory=lambda: ReviewSettings.model_validate({}))
+    retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings.model_validate({}))
     log: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
 
     @property

@@ -249,7 +249,13 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     file.write_text("\n".join(settings), encoding="utf-8")
     loaded = load(file)
     assert len(loaded.targets.listed) == 4
-    bare = loaded.model_copy(update={"targets": loaded.targets.model_copy(update={"listed": ()}), "path_map": {}})
+    assert len(loaded.review.rules) == 3
+    examples = {
+        "targets": loaded.targets.model_copy(update={"listed": ()}),
+        "review": loaded.review.model_copy(update={"rules": ()}),
+        "path_map": {},
+    }
+    bare = loaded.model_copy(update=examples)
     assert bare == load()
     written = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     known = {where for where, _ in load_module._fields()} - {("data",)}
