@@ -47,7 +47,7 @@ def _serve(options: argparse.Namespace) -> int:
     guard.install()
     os.nice(max(0, options.nice))
 
-    from renderer import speedups, warm  # after the cage: from here on Kometa's packages are loaded
+    from renderer import catalogue, speedups, warm  # after the cage: from here on Kometa's packages are loaded
     from renderer.forking import Forker
     from renderer.protocol import PROTOCOL
     from renderer.server import Server
@@ -70,6 +70,7 @@ def _serve(options: argparse.Namespace) -> int:
         "layout": layout,
         "network": network,
         "pid": os.getpid(),
+        "socket": str(options.socket.absolute()),
         "speedups": {"preload": kometa.preload, **states},
     }
 
@@ -89,7 +90,15 @@ def _serve(options: argparse.Namespace) -> int:
         kometa.files.want(message.get("files"))
 
     parent = 0 if options.parent is not None else None
-    server = Server(options.socket, hello, Forker(kometa, guard), parent_pipe=parent, learn=learn, idle=idle)
+    server = Server(
+        options.socket,
+        hello,
+        Forker(kometa, guard),
+        parent_pipe=parent,
+        learn=learn,
+        idle=idle,
+        catalogue=lambda: catalogue.read(kometa.home, kometa.version),
+    )
     warm.settle()
     server.run()
     return 0

@@ -3,12 +3,15 @@
 A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON: one object with a ``type``. The worker
 speaks first. Pure: bytes in, messages out; the sockets are the callers'.
 
-    worker  -> sidecar   hello      protocol, worker, kometa, python, pillow, layout, network, pid, speedups {name: state}
+    worker  -> sidecar   hello      protocol, worker, kometa, python, pillow, layout, network, pid, socket (path),
+                                    speedups {name: state}
     sidecar -> worker    render     id, gateway (path of its unix socket), deadline (s), shards [{index, home, token}], options {}
     sidecar -> worker    cancel     id
     sidecar -> worker    ping       n
+    sidecar -> worker    catalogue
     sidecar -> worker    shutdown
     worker  -> sidecar   pong       n
+    worker  -> sidecar   catalogue  version, fonts [name], overlays {file name: text}: what Kometa brings with it
     worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
     worker  -> sidecar   log        id, shard, level, text, source
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]

@@ -55,7 +55,7 @@ def child(kometa: Kometa, guard: cage.Guard, order: Order, report: int, output: 
     """Run ``order`` and leave the process. ``report`` and ``output`` are pipes to the parent: frames, and stdout with stderr."""
     status = 70  # EX_SOFTWARE, unless the run comes to its end
     try:
-        _become(order, output)
+        _become(kometa, order, output)
         reporter = Reporter(report, order.job, order.shard, order.token)
         reporter.phase("start")
         outcome, detail = _run(kometa, guard, order, reporter)
@@ -70,7 +70,7 @@ def child(kometa: Kometa, guard: cage.Guard, order: Order, report: int, output: 
         os._exit(status)
 
 
-def _become(order: Order, output: int) -> None:
+def _become(kometa: Kometa, order: Order, output: int) -> None:
     """Make this copy of the worker a process of its own."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
@@ -91,6 +91,9 @@ def _become(order: Order, output: int) -> None:
     os.environ["TMPDIR"] = str(temporary)
     tempfile.tempdir = None
     os.chdir(order.home)
+    fonts = order.home / "fonts"  # Kometa looks for its own fonts in its working directory
+    if not os.path.lexists(fonts) and (kometa.home / "fonts").is_dir():
+        fonts.symlink_to(kometa.home / "fonts", target_is_directory=True)
     identifier = order.config.parent / "UUID"
     if not identifier.exists():
         identifier.write_text(UUID)

@@ -39,6 +39,7 @@ class Server:
     """Listens until ``shutdown`` or SIGTERM. ``hello`` is sent to whoever connects; ``spawn`` forks (see ``Spawn``).
 
     ``learn`` takes what children learnt; ``idle`` does a piece of work while there is no job, and says whether there was one.
+    ``catalogue`` is the answer to the message of that name.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Server:
         parent_pipe: int | None = None,
         learn: Callable[[dict[str, Any]], None] = lambda _message: None,
         idle: Callable[[], bool] = lambda: False,
+        catalogue: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self._path = path
         self._hello = hello
         self._spawn = spawn
         self._learn = learn
         self._idle = idle
+        self._catalogue = catalogue
         self._more = True
         self._selector = selectors.DefaultSelector()
         self._connections: list[Connection] = []
@@ -195,6 +198,8 @@ class Server:
             elif self._next is not None and self._next[0] is connection and message.get("id") == self._next[1].get("id"):
                 self._next = None
                 connection.send({"type": "done", "id": message.get("id"), "outcome": "cancelled", "detail": "", "seconds": 0.0})
+        elif kind == "catalogue" and self._catalogue is not None:
+            connection.send(self._catalogue())
         elif kind == "shutdown":
             self._stopping = True
 
@@ -351,6 +356,7 @@ class Server:
 
 def _listen(path: Path) -> socket.socket:
     """A listening unix socket that only its owner may use, in the place of a dead worker's."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)

@@ -87,7 +87,9 @@ class App:
     async def _build(self) -> None:
         settings = self.settings
         self._redact.learn(settings.secrets)
-        places = await asyncio.to_thread(open_places, settings.data.absolute(), self._env)
+        self.choice = await asyncio.to_thread(engines.choose, settings, self._env, self.config_dir)
+        log.info("%s", self.choice.why)
+        places = await asyncio.to_thread(open_places, settings.data.absolute(), self._env, self.choice.exchange)
         self._stack.callback(places.release)
         self.places = places
         self._stack.push_async_callback(asyncio.to_thread, shutil.rmtree, places.runtime, ignore_errors=True)
@@ -95,7 +97,7 @@ class App:
         self._stack.push_async_callback(self.state.close)
         for run in await self.state.interrupted():
             log.warning("run %s was cut off when the daemon stopped", run.id)
-        await asyncio.to_thread(shutil.rmtree, places.work, ignore_errors=True)
+        await asyncio.to_thread(places.clear_work)
         self.blobs = Blobs(places.blobs)
         self.events = pages.Events()
         self.metrics = Metrics(__version__)
@@ -145,21 +147,12 @@ class App:
             poll_interval=settings.watch.poll_interval,
         )
         intake = Intake(self.blobs)
-        choice = engines.choose(
-            settings.engine,
-            self._env,
-            self.config_dir,
-            places.runtime,
-            places.cache / "worker",
-            spawn=self._tasks.spawn,
-            items=self,
-            deliver=intake.deliver,
-        )
-        log.info("%s", choice.why)
-        self.engine = choice.engine
+        self.engine = engines.build(self.choice, settings, places, spawn=self._tasks.spawn, items=self, deliver=intake.deliver)
+        here = self.choice.place.home if self.choice.place else None
         self.planner = Planner(
             config_dir=self.config_dir,
-            options=read_options(settings, self._env, choice.kometa_home),
+            options=read_options(settings, self._env, here),
+            kometa=engines.kometa_of(self.choice, self.engine),
             store=places.revisions,
             wishes=target_wishes(settings.targets),
             gateway=self.gateway,
@@ -180,7 +173,7 @@ class App:
             open_log=lambda run_id: RunLog(places.logs / f"{run_id}.jsonl", self._redact),
             tell=self._tell,
             spawn=self._tasks.spawn,
-            kometa_home=choice.kometa_home,
+            kometa_home=here,
             shards=settings.engine.shard_count,
             deadline=settings.engine.deadline,
         )

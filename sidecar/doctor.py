@@ -69,7 +69,7 @@ async def examine(config_dir: Path, settings: Settings, env: Mapping[str, str], 
         yield finding
     yield await asyncio.to_thread(_port, settings)
     yield await asyncio.to_thread(_watches)
-    own = settings.model_copy(update={"data": scratch})
+    own = await asyncio.to_thread(_apart, settings, scratch)
     try:
         async with App(own, config_dir, env, redact=redact, serving=False) as app:
             yield Finding("gateway", State.OK, "its self-test: every forbidden request was refused, and nothing was sent")
@@ -83,6 +83,14 @@ async def examine(config_dir: Path, settings: Settings, env: Mapping[str, str], 
         yield Finding("engine", State.FAIL, str(error), "set engine.kometa_home, or KOMETA_HOME and KOMETA_PYTHON")
     except SidecarError as error:
         yield Finding("daemon", State.FAIL, str(error))
+
+
+def _apart(settings: Settings, scratch: Path) -> Settings:
+    """``settings`` with everything that is written in ``scratch``; a worker that others started stays where it is."""
+    there = settings.worker_socket
+    engine = settings.engine
+    socket = there if engine.kind == "socket" or engine.exchange or engine.socket or there.is_socket() else None
+    return settings.model_copy(update={"data": scratch, "engine": engine.model_copy(update={"exchange": None, "socket": socket})})
 
 
 def _config(config_dir: Path, settings: Settings, env: Mapping[str, str]) -> Finding:

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.engine import Engine
-from sidecar.engine.discover import discover
+from sidecar.engine.discover import KometaPlace, discover
 from sidecar.engine.draft import Deliver, DraftEngine, ItemSource
 from sidecar.engine.process import ProcessEngine
+from sidecar.engine.remote import RemoteEngine
+from sidecar.engine.socket import SocketEngine
 from sidecar.errors import EngineMissing
-from sidecar.settings import EngineSettings
+from sidecar.places import Places
+from sidecar.settings import Settings
 from sidecar.tasks import Spawn
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The engine, Kometa's home where it is known, and why it was chosen, for people."""
+    """Who is to draw, and why, for people."""
 
-    engine: Engine
-    kometa_home: Path | None
+    kind: str
+    """process, socket, container or draft."""
     why: str
+    place: KometaPlace | None = None
+    """The Kometa on this host, where there is one."""
+    exchange: Path | None = None
+    """What a worker elsewhere shares with the sidecar."""
 
 
-def choose(
-    settings: EngineSettings,
-    env: Mapping[str, str],
-    config_dir: Path,
-    runtime: Path,
-    cache: Path,
-    *,
-    spawn: Spawn,
-    items: ItemSource,
-    deliver: Deliver,
-) -> Choice:
-    """EngineMissing where the settings ask for a Kometa that is not to be found."""
-    found = discover(env, Path.home(), config_dir=config_dir, home=settings.kometa_home, python=settings.kometa_python)
-    if settings.kind != "draft" and found.found is not None:
-        place = found.found
-        engine = ProcessEngine(place.home, place.python, runtime / "worker", spawn=spawn, layout=settings.layout, cache=cache)
-        return Choice(engine, place.home, f"Kometa at {place.home}, Python {place.python}")
-    named = settings.kometa_home is not None or settings.kometa_python is not None or "KOMETA_HOME" in env
-    if settings.kind == "process" or (settings.kind == "auto" and (named or not settings.fallback)):
+def choose(settings: Settings, env: Mapping[str, str], config_dir: Path) -> Choice:
+    """Looks at the settings and at this host; starts nothing. EngineMissing where the settings ask for a Kometa that is not to be found."""
+    engine = settings.engine
+    found = discover(env, Path.home(), config_dir=config_dir, home=engine.kometa_home, python=engine.kometa_python)
+    if engine.kind == "draft":
+        return Choice("draft", "engine: draft is set", found.found)
+    if engine.kind in ("auto", "process") and found.found is not None:
+        return Choice("process", f"Kometa at {found.found.home}, Python {found.found.python}", found.found)
+    if engine.kind == "socket":
+        return Choice("socket", f"the worker at {settings.worker_socket}", exchange=settings.exchange)
+    named = engine.kometa_home is not None or engine.kometa_python is not None or "KOMETA_HOME" in env
+    if engine.kind == "auto" and not named and (engine.exchange or engine.socket or settings.worker_socket.is_socket()):
+        return Choice("socket", f"no Kometa on this host, but a worker at {settings.worker_socket}", exchange=settings.exchange)
+    if engine.kind == "process" or named or not engine.fallback:
         raise EngineMissing(found.message)
-    home = found.found.home if found.found else None
-    why = "engine: draft is set" if settings.kind == "draft" else "no Kometa was found: these are drafts, not Kometa's pixels"
-    return Choice(DraftEngine(items, deliver, kometa_home=home), home, why)
+    return Choice("draft", "no Kometa was found: these are drafts, not Kometa's pixels")
+
+
+def build(choice: Choice, settings: Settings, places: Places, *, spawn: Spawn, items: ItemSource, deliver: Deliver) -> Engine:
+    """The engine that was chosen; not started."""
+    cache = places.cache / "worker"
+    if choice.kind == "process" and choice.place is not None:
+        place = choice.place
+        return ProcessEngine(place.home, place.python, places.runtime / "worker", spawn=spawn, layout=settings.engine.layout, cache=cache)
+    if choice.kind == "socket" and choice.exchange is not None:
+        return SocketEngine(settings.worker_socket, choice.exchange, spawn=spawn, shelf=places.kometa)
+    return DraftEngine(items, deliver, kometa_home=choice.place.home if choice.place else None)
+
+
+def kometa_of(choice: Choice, engine: Engine) -> Callable[[], Awaitable[Path | None]]:
+    """Asks where Kometa's own files are to be read: on this host, or as the worker tells them."""
+    if isinstance(engine, RemoteEngine):
+        return engine.home
+
+    async def local() -> Path | None:
+        return choice.place.home if choice.place else None
+
+    return local

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +23,15 @@ class Places:
     data: Path
     runtime: Path
     """Sockets: its path must be short (a unix socket's is at most 107 bytes)."""
-    lock: int = -1
-    """Descriptor of the open lock file: one daemon or command at a time works in a data directory."""
+    locks: tuple[int, ...] = ()
+    """Descriptors of open lock files: one daemon or command at a time works in a data directory (and in an exchange)."""
+    exchange: Path | None = None
+    """The directory shared with a worker that runs elsewhere (sidecar/engine/remote.py)."""
 
     def release(self) -> None:
         """Lets others have the data directory."""
-        if self.lock >= 0:
-            os.close(self.lock)
+        for lock in self.locks:
+            os.close(lock)
 
     @property
     def gallery(self) -> Path:
@@ -49,7 +52,7 @@ class Places:
     @property
     def work(self) -> Path:
         """Kometa's working directories; emptied at each start."""
-        return self.data / "work"
+        return (self.exchange or self.data) / "work"
 
     @property
     def logs(self) -> Path:
@@ -61,11 +64,26 @@ class Places:
 
     @property
     def socket(self) -> Path:
-        return self.runtime / "gateway.sock"
+        """The gateway's."""
+        return (self.exchange / "gateway" if self.exchange else self.runtime) / "gateway.sock"
+
+    @property
+    def kometa(self) -> Path:
+        """What a worker elsewhere told of its Kometa (sidecar/engine/catalogue.py)."""
+        return self.cache / "kometa"
+
+    def clear_work(self) -> None:
+        """Empty ``work``; the directory itself may be a mount point of the worker's."""
+        if self.work.is_dir():
+            for path in self.work.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
-def open_places(data: Path, env: Mapping[str, str]) -> Places:
-    """Make the two directories, and take the data directory for this process. StoreError where that cannot be.
+def open_places(data: Path, env: Mapping[str, str], exchange: Path | None = None) -> Places:
+    """Make the directories, and take the data directory (and the exchange) for this process. StoreError where that cannot be.
 
     Sockets go below systemd's ``$RUNTIME_DIRECTORY`` or ``$XDG_RUNTIME_DIR``, else into a private directory in /tmp.
     """
@@ -78,9 +96,16 @@ def open_places(data: Path, env: Mapping[str, str]) -> Places:
         runtime = Path(tempfile.mkdtemp(prefix="ks-", dir=parent or "/tmp"))  # noqa: S108 - mkdtemp makes it private
     except OSError as error:
         raise StoreError(f"the data directory {data} cannot be used: {error.strerror or error}. Choose another with --data") from error
+    locks: list[int] = []
     try:
-        return Places(data=data, runtime=runtime, lock=_lock(data))
+        locks.append(_lock(data))
+        if exchange is not None:
+            _lay_out(exchange)
+            locks.append(_lock(exchange))
+        return Places(data=data, runtime=runtime, locks=tuple(locks), exchange=exchange)
     except BaseException:
+        for lock in locks:
+            os.close(lock)
         runtime.rmdir()
         raise
 
@@ -98,8 +123,18 @@ def try_write(data: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
+def _lay_out(exchange: Path) -> None:
+    """The exchange's directories. ``worker`` may be there already, and be the worker's own."""
+    try:
+        for name in ("gateway", "worker", "work"):
+            (exchange / name).mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as error:
+        what = f"the exchange {exchange} cannot be used: {error.strerror or error}"
+        raise StoreError(f"{what}. Give this user the right to write it, or choose another with engine.exchange") from error
+
+
 def _lock(data: Path) -> int:
-    """Takes DATA/lock. The kernel lets go of it when the process ends, however it ends."""
+    """Takes the file ``lock`` in ``data``. The kernel lets go of it when the process ends, however it ends."""
     try:
         lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:

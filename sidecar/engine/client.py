@@ -12,20 +12,23 @@ import itertools
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
+from sidecar import __version__
 from sidecar.engine import Report
-from sidecar.errors import EngineAway, EngineError, EngineMismatch
+from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
 from sidecar.model import EngineEvent, EngineInfo, LogLine, Outcome, OutcomeKind, OverlayReport, Phase, Problem, RenderJob, Severity
 
 log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT = 10.0
 """Seconds from connecting to the worker's first message."""
+CATALOGUE_TIMEOUT = 10.0
+"""Seconds for the worker to read Kometa's own overlay files."""
 CANCEL_TIMEOUT = 1.0
 """Seconds that a cancelled render waits for the worker to say so; then the connection is closed, which cancels as well."""
 BEAT = 5.0
@@ -34,10 +37,15 @@ SILENCE = 20.0
 """Seconds without a word, despite pings, after which a worker counts as hung."""
 GRACE = 5.0
 """Seconds beyond the job's deadline that the worker has for ending it itself."""
+RESTARTS = (0.2, 1.0, 3.0, 10.0, 30.0)
+"""Seconds before each attempt to have a worker again after one was lost; afterwards the next render tries."""
 MAX_PROBLEMS = 200
 ORDINARY = re.compile(r"No matches found with regex pattern|No Items found")
 """Kometa's ERROR lines that are no fault of anybody's: a default overlay file asks for kinds of media that a library, or the few
 items of a preview, need not have."""
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[Any]"]
+"""Makes and holds a named background task."""
 
 
 @dataclass
@@ -60,6 +68,7 @@ class WorkerLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._greeting: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._closed: asyncio.Future[str] = loop.create_future()
+        self._catalogue: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._running: _Running | None = None
         self._counter = itertools.count(1)
         self._heard = loop.time()
@@ -94,7 +103,21 @@ class WorkerLink(asyncio.Protocol):
                 f"the worker (version {hello.get('worker', 'unknown')}) speaks protocol {hello.get('protocol', 'unknown')}, this sidecar "
                 f"speaks {PROTOCOL}: start the worker that came with this sidecar"
             )
+        if hello.get("worker") != __version__:
+            raise EngineMismatch(
+                f"the worker is of version {hello.get('worker', 'unknown')}, this sidecar of {__version__}: start the worker that came "
+                "with this sidecar (an image is built anew for that)"
+            )
         return hello
+
+    async def catalogue(self) -> Mapping[str, Any]:
+        """What Kometa brings with it: see ``catalogue`` in renderer.protocol. EngineAway where the worker does not say."""
+        if not self._catalogue.done():
+            self._send({"type": "catalogue"})
+            await self._either(self._catalogue, CATALOGUE_TIMEOUT)
+        if not self._catalogue.done():
+            raise EngineAway("the worker does not say which overlay files Kometa has")
+        return self._catalogue.result()
 
     @property
     def alive(self) -> bool:
@@ -213,6 +236,10 @@ class WorkerLink(asyncio.Protocol):
         if not self._greeting.done():
             self._greeting.set_result(message)
             return
+        if message["type"] == "catalogue":
+            if not self._catalogue.done():
+                self._catalogue.set_result(message)
+            return
         running = self._running
         if running is None or message.get("id") != running.id:
             return  # a pong, or the tail of a render that was cancelled
@@ -288,11 +315,15 @@ def _remember_shard(running: _Running, message: Mapping[str, Any]) -> None:
 
 
 class WorkerEngine(ABC):
-    """An Engine whose drawing is done by a worker on a unix socket. Subclasses say how a worker comes to listen there."""
+    """An Engine whose drawing is done by a worker on a unix socket. Subclasses say how a worker comes to listen there.
 
-    def __init__(self, socket: Path, *, via: str, where: Callable[[Path], str] = str) -> None:
+    ``where`` is a path of this process as the worker sees it. ``spawn`` makes the task that gets a worker back after one was lost.
+    """
+
+    def __init__(self, socket: Path, *, via: str, spawn: Spawn, where: Callable[[Path], str] = str) -> None:
         self._socket = socket
         self._via = via
+        self._spawn = spawn
         self._where = where
         self._link: WorkerLink | None = None
         self._lock = asyncio.Lock()
@@ -336,3 +367,23 @@ class WorkerEngine(ABC):
 
     def _lost(self) -> None:
         """The link ended. Called on the loop."""
+        if not self._stopping:
+            log.warning("the worker is gone; getting it back")
+            self._spawn(self._replace(), "engine: replace the worker")
+
+    async def _replace(self) -> None:
+        """Try to have a worker again, a bounded number of times."""
+        for number, pause in enumerate(RESTARTS, 1):
+            await asyncio.sleep(pause)
+            if self._stopping:
+                return
+            try:
+                await self.start()
+            except EngineMissing as error:
+                log.error("no worker: %s", error)  # the message is whole; a traceback would add nothing
+                return
+            except EngineError as error:
+                log.warning("attempt %d of %d to replace the worker failed: %s", number, len(RESTARTS), error)
+            else:
+                return
+        log.error("the worker could not be replaced; the next render tries again")

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from asyncio.subprocess import Process
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from renderer import protocol
-from sidecar.engine.client import WorkerEngine, WorkerLink
+from sidecar.engine.client import Spawn, WorkerEngine, WorkerLink
 from sidecar.errors import EngineAway, EngineError, EngineMissing
-
-log = logging.getLogger(__name__)
-
-Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[Any]"]
-"""Makes and holds a named background task."""
 
 KEPT = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "XDG_DATA_DIRS", "LD_LIBRARY_PATH", "KOMETA_DOCKER", "KOMETA_LINUXSERVER", "BRANCH_NAME"}
@@ -33,8 +27,6 @@ START_TIMEOUT = 90.0
 """Seconds for Kometa's first import on a slow disk."""
 STOP_TIMEOUT = 2.0
 """Seconds for a worker to end when told to, and again when asked by SIGTERM; then it is killed."""
-RESTARTS = (0.2, 1.0, 3.0, 10.0, 30.0)
-"""Seconds before each attempt to replace a worker that died; afterwards the next render tries."""
 MAX_SOCKET_PATH = 107
 """Bytes; the kernel's bound on a unix socket's path (unix(7))."""
 UNUSABLE = 3
@@ -62,11 +54,10 @@ class ProcessEngine(WorkerEngine):
         env: Mapping[str, str] | None = None,
         cache: Path | None = None,
     ) -> None:
-        super().__init__(runtime_dir / "worker.sock", via="process")
+        super().__init__(runtime_dir / "worker.sock", via="process", spawn=spawn)
         self._kometa_home = kometa_home
         self._python = python
         self._runtime_dir = runtime_dir
-        self._spawn = spawn
         self._layout = layout
         self._nice = nice
         self._off = off
@@ -168,28 +159,6 @@ class ProcessEngine(WorkerEngine):
         except OSError as error:
             return f"its log cannot be read: {error.strerror or error}"
         return lines[-1] if lines else "it said nothing"
-
-    def _lost(self) -> None:
-        if not self._stopping:
-            log.warning("the worker is gone; starting another")
-            self._spawn(self._replace(), "engine: replace the worker")
-
-    async def _replace(self) -> None:
-        """Try to have a worker again, a bounded number of times."""
-        for number, pause in enumerate(RESTARTS, 1):
-            await asyncio.sleep(pause)
-            if self._stopping:
-                return
-            try:
-                await self.start()
-            except EngineMissing as error:
-                log.error("no worker: %s", error)  # the message is whole; a traceback would add nothing
-                return
-            except EngineError as error:
-                log.warning("attempt %d of %d to replace the worker failed: %s", number, len(RESTARTS), error)
-            else:
-                return
-        log.error("the worker could not be replaced; the next render tries again")
 
     async def _leave(self, link: WorkerLink | None) -> None:
         if link is not None:

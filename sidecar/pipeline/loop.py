@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 """Renders of one plan that may end the worker before it is left alone."""
-
+ASKED = ("request", "render", "drift")
+"""Reasons for which a render is made even where nothing changed."""
 
 Fate = Callable[[], RunState]
 """What a cancelled render is to be called: SUPERSEDED by a newer revision, or CANCELLED (asked for, or the daemon stops)."""
@@ -73,7 +74,8 @@ class Pipeline:
         if self._kept is not None:
             kept, self._kept = self._kept, None
             log.info("%s is back: rendering what waited for it", part)
-            self.submit(Change(reason=f"{part} is back", paths=kept.paths, seen=kept.seen))
+            reason = kept.reason if kept.reason in ASKED else f"{part} is back"
+            self.submit(Change(reason=reason, paths=kept.paths, seen=kept.seen))
 
     @property
     def waiting(self) -> bool:

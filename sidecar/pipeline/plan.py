@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sidecar import revision as revisions
-from sidecar.errors import ConfigError, GatewayError
+from sidecar.errors import ConfigError, EngineError, GatewayError
 from sidecar.gateway import Gateway
 from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Severity, Target
 from sidecar.plex import PlexReader, TargetWishes, resolve_targets
@@ -53,13 +53,17 @@ def key_of_run(run: Run) -> str:
 
 
 class Planner:
-    """Makes plans from the config directory. Holds the Plex readers between them."""
+    """Makes plans from the config directory. Holds the Plex readers between them.
+
+    ``kometa`` asks for the directory with Kometa's own overlay files; EngineError where only a worker could tell and there is none.
+    """
 
     def __init__(
         self,
         *,
         config_dir: Path,
         options: revisions.ReadOptions,
+        kometa: Callable[[], Awaitable[Path | None]],
         store: Path,
         wishes: TargetWishes,
         gateway: Gateway,
@@ -70,6 +74,7 @@ class Planner:
     ) -> None:
         self._config_dir = config_dir
         self._options = options
+        self._kometa = kometa
         self._store = store
         self._wishes = wishes
         self._gateway = gateway
@@ -86,10 +91,13 @@ class Planner:
         return self._readers
 
     async def plan(self, change: Change) -> Plan:
-        """ConfigError where the config cannot be used, PlexError where Plex cannot say which items there are, StoreError."""
-        reading = await asyncio.to_thread(revisions.read, self._config_dir, self._options)
-        self._learn_secrets(reading.secrets)
-        self._follow(reading.watch)
+        """ConfigError where the config cannot be used, PlexError where Plex cannot say which items there are, EngineError, StoreError."""
+        try:
+            home = await self._kometa()
+        except EngineError:
+            await self._read(self._options.kometa_home)  # a fault in the config is told also while there is no worker
+            raise
+        reading = await self._read(home)
         await self._connect(reading.servers)
         await self._gateway.check()
         found = await resolve_targets(
@@ -110,6 +118,12 @@ class Planner:
             documents=tuple(reading.documents.values()),
             gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
         )
+
+    async def _read(self, kometa_home: Path | None) -> revisions.Reading:
+        reading = await asyncio.to_thread(revisions.read, self._config_dir, replace(self._options, kometa_home=kometa_home))
+        self._learn_secrets(reading.secrets)
+        self._follow(reading.watch)
+        return reading
 
     async def _connect(self, servers: tuple[PlexServer, ...]) -> None:
         if servers == self._servers:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sidecar.errors import ConfigError
 from sidecar.model import Change, EngineInfo, Run, RunState
+from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan, Planner, key_of_run
 from sidecar.pipeline.render import Renderer
 from sidecar.pipeline.run import new_run_id
@@ -17,9 +18,6 @@ from sidecar.pipeline.showcase import Showcase
 from sidecar.store import State
 
 log = logging.getLogger(__name__)
-
-ASKED = ("request", "render", "drift")
-"""Reasons for which a render is made even where nothing changed."""
 
 
 class Stages:

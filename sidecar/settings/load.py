@@ -27,6 +27,17 @@ PREFIX: Final = "KOMETA_SIDECAR_"
 NOT_SETTINGS: Final = frozenset({"SETTINGS"})
 """Names after the prefix that the command line reads, not this module."""
 
+_PATHS: Final = (
+    ("", "data"),
+    ("", "roots"),
+    ("", "path_map"),
+    ("gateway", "cache_dir"),
+    ("engine", "kometa_home"),
+    ("engine", "exchange"),
+    ("engine", "socket"),
+)
+"""Section and key of the paths that are relative to sidecar.yml."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
@@ -98,7 +109,7 @@ def _anchored(data: Mapping[str, Any], base: Path) -> dict[str, Any]:
         return {key: anchor(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     anchored: dict[str, Any] = dict(data)
-    for section, key in (("", "data"), ("", "roots"), ("", "path_map"), ("gateway", "cache_dir"), ("engine", "kometa_home")):
+    for section, key in _PATHS:
         holder = anchored if not section else anchored.get(section)
         if isinstance(holder, dict) and key in holder:
             changed = {**holder, key: anchor(holder[key])}

@@ -70,9 +70,10 @@ class Web(_Section):
 class EngineSettings(_Section):
     """Who draws."""
 
-    kind: Literal["auto", "process", "draft"] = Field(
+    kind: Literal["auto", "process", "socket", "container", "draft"] = Field(
         "auto",
-        description="auto (a Kometa found on this host, else draft if fallback allows), process, or draft.",
+        description="auto (a Kometa found on this host, else a worker that is there, else draft if fallback allows), process, socket, "
+        "container, or draft.",
     )
     kometa_home: UserPath | None = Field(None, description="The directory that holds kometa.py.")
     kometa_python: UserPath | None = Field(None, description="The Python that Kometa's requirements are installed in.")
@@ -80,6 +81,10 @@ class EngineSettings(_Section):
         "auto",
         description="auto (as that Python does by itself), raqm, or basic (as in the official container image).",
     )
+    exchange: UserPath | None = Field(
+        None, description="The directory shared with a worker that runs elsewhere (socket, container); by default DATA/exchange."
+    )
+    socket: UserPath | None = Field(None, description="The worker's unix socket; by default EXCHANGE/worker/worker.sock.")
     deadline: Seconds = Field(300.0, description="Seconds (or 5m) after which a render is ended.")
     shards: int | None = Field(None, ge=1, le=64, description="How many Kometas work at once; by default one per core, at most 8.")
     fallback: bool = Field(True, description="true or false: whether engine auto may use draft when there is no Kometa.")
@@ -285,6 +290,16 @@ class Settings(_Section):
     review: ReviewSettings = Field(default_factory=lambda: ReviewSettings.model_validate({}))
     retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings.model_validate({}))
     log: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
+
+    @property
+    def exchange(self) -> Path:
+        """What sidecar and worker share where the worker runs elsewhere."""
+        return self.engine.exchange or self.data.absolute() / "exchange"
+
+    @property
+    def worker_socket(self) -> Path:
+        """Where such a worker listens, as this process sees it."""
+        return self.engine.socket or self.exchange / "worker" / "worker.sock"
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -230,7 +230,7 @@ async def test_a_path_too_long_for_a_socket_is_said(make: Make, tmp_path: Path) 
 
 
 async def test_restarts_are_bounded(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("sidecar.engine.process.RESTARTS", (0.01, 0.01))
+    monkeypatch.setattr("sidecar.engine.client.RESTARTS", (0.01, 0.01))
     flag = tmp_path / "broken"
     script = tmp_path / "python"
     script.write_text(f'#!/bin/sh\nif [ -e {flag} ]; then echo broken; exit 9; fi\nexec {sys.executable} "$@"\n')

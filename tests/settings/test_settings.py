@@ -117,7 +117,7 @@ def test_durations_and_sizes(text: str, seconds: float, size: int | str, write: 
         ("data: x\nwach: {}\n", 2, "no setting wach", "Did you mean 'watch'?"),
         ("web:\n  port: abc\n", 2, "web.port: 'abc' is refused", "A port number"),
         ("web:\n  host: 127.0.0.1\n  port: 70000\n", 3, "web.port: 70000 is refused", "A port number"),
-        ("engine:\n  kind: container\n", 2, "engine.kind: 'container'", "auto"),
+        ("engine:\n  kind: containers\n", 2, "engine.kind: 'containers'", "auto"),
         ("engine: {deadline: 5 parsecs}\n", 1, "not a quantity", "Seconds"),
         ("engine:\n\n  deadline: 0\n", 3, "engine.deadline", "Seconds"),
         ("targets:\n  list:\n    - {title: A}\n    - {year: 1999}\n", 4, "one of rating_key, guid or title", "list of targets"),

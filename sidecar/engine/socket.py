@@ -1,0 +1,25 @@
+"""Engine ``socket``: a worker that something else starts and keeps: docker-compose, systemd, another container host.
+
+Only connects. A worker that went away is waited for, as whoever started it starts it again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sidecar.engine.client import Spawn, WorkerLink
+from sidecar.engine.remote import RemoteEngine
+
+
+class SocketEngine(RemoteEngine):
+    """See ``RemoteEngine``."""
+
+    def __init__(self, socket: Path, exchange: Path, *, spawn: Spawn, shelf: Path) -> None:
+        super().__init__(socket, exchange, via="socket", spawn=spawn, shelf=shelf)
+
+    async def _reach(self) -> WorkerLink:
+        return await self._connect()
+
+    async def _leave(self, link: WorkerLink | None) -> None:
+        if link is not None:
+            link.abort()

@@ -1,0 +1,38 @@
+"""The daemon with a worker that runs elsewhere (engine ``socket``): nothing of Kometa is in sight of the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from sidecar.model import PictureState
+from tests.cold import KometaInstall
+from tests.cold_demo import small_world
+from tests.e2e.house import house
+from tests.e2e.test_warm import config_of
+from tests.engine.workers import running
+
+
+async def test_pictures_come_from_a_worker_elsewhere_as_from_one_here(kometa: KometaInstall, tmp_path: Path, short_dir: Path) -> None:
+    """The same pixels, though config and fonts are read without Kometa's directory; the worker comes late, and goes once."""
+    config = config_of("custom", tmp_path / "config")
+    async with house(kometa, config, short_dir / "here", world=small_world()) as home:
+        wanted = await home.run("done")
+    exchange = short_dir / "there" / "exchange"
+    engine = {"kind": "socket", "kometa_home": None, "kometa_python": None}
+    async with house(kometa, config, short_dir / "there", world=small_world(), engine=engine) as home:
+        await home.until(lambda: any(part.part == "worker" and not part.ok for part in home.app.showcase.health))
+        async with running(exchange, kometa.home, kometa.python):
+            run = await home.run("done")
+        assert run.problems == wanted.problems
+        assert run.engine is not None
+        assert run.engine.via == "socket"
+        assert {picture.state for picture in run.pictures} == {PictureState.RENDERED}
+        assert [(p.target.id, p.after) for p in run.pictures] == [(p.target.id, p.after) for p in wanted.pictures]
+        await home.until(lambda: home.app.engine.info is None)
+        home.app.render_now()
+        await asyncio.sleep(0.2)
+        async with running(exchange, kometa.home, kometa.python):
+            again = await home.run("done", after=1)
+        assert [p.after for p in again.pictures] == [p.after for p in wanted.pictures]
+        home.assert_plex_untouched()
