@@ -35,6 +35,12 @@ class Child:
     partial: bytes = b""
     printed: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     prints: int = 0
+    heard: float = 0.0
+    """When it last said something (time.monotonic)."""
+    phase: tuple[str, str] = ("start", "")
+    """Where it is, and where in there."""
+    limit: str = ""
+    """The limit that it was ended for."""
     ended: bool = False
 
     def lines(self, data: bytes) -> list[str]:

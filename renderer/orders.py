@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+from renderer.limits import Limits
 from renderer.run import Order
 
 MAX_SHARDS = 64
@@ -27,6 +28,7 @@ class Job:
     deadline: float
     """Seconds."""
     orders: tuple[Order, ...]
+    limits: Limits = field(default_factory=Limits)
 
 
 def parse(message: dict[str, Any]) -> Job:
@@ -36,12 +38,7 @@ def parse(message: dict[str, Any]) -> Job:
     if not gateway.startswith("/"):
         raise BadOrder(f"gateway is not an absolute path: {gateway!r}")
     deadline = message.get("deadline")
-    if (
-        isinstance(deadline, bool)
-        or not isinstance(deadline, (int, float))
-        or not math.isfinite(deadline)
-        or not 0 < deadline <= MAX_DEADLINE
-    ):
+    if not _seconds(deadline):
         raise BadOrder(f"deadline is not a number of seconds: {deadline!r}")
     options = message.get("options") or {}
     if not isinstance(options, dict):
@@ -52,6 +49,11 @@ def parse(message: dict[str, Any]) -> Job:
     level = {"INFO": logging.INFO, "DEBUG": logging.DEBUG}.get(options.get("log_level", "INFO"))
     if level is None:
         raise BadOrder(f"options.log_level is neither INFO nor DEBUG: {options.get('log_level')!r}")
+    patience, memory = options.get("phase_deadline"), options.get("memory")
+    if patience is not None and not _seconds(patience):
+        raise BadOrder(f"options.phase_deadline is not a number of seconds: {patience!r}")
+    if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0):
+        raise BadOrder(f"options.memory is not a number of bytes: {memory!r}")
     shards = message.get("shards")
     if not isinstance(shards, list) or not 1 <= len(shards) <= MAX_SHARDS or not all(isinstance(shard, dict) for shard in shards):
         raise BadOrder(f"shards is not a list of 1 to {MAX_SHARDS} objects")
@@ -59,7 +61,11 @@ def parse(message: dict[str, Any]) -> Job:
     for what, values in (("index", [order.shard for order in orders]), ("home", [str(order.home) for order in orders])):
         if len(set(values)) != len(values):
             raise BadOrder(f"two shards have the same {what}")
-    return Job(id=job, deadline=float(deadline), orders=orders)
+    return Job(id=job, deadline=float(deadline), orders=orders, limits=Limits(phase_deadline=patience, memory=memory))
+
+
+def _seconds(value: object) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value) and 0 < value <= MAX_DEADLINE
 
 
 def _order(job: str, gateway: str, timeout: int, level: int, shard: dict[str, Any]) -> Order:

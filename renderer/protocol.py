@@ -15,14 +15,16 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
     worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
     worker  -> sidecar   log        id, shard, level, text, source
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
-    worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds
+    worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds, limit
     worker  -> sidecar   done       id, outcome (the worst of the shards'), detail, seconds
     worker  -> sidecar   refused    id, detail: the render was not started (busy, bad message)
 
-Options: ``timeout`` (Kometa's --timeout, whole seconds, 60) and ``log_level`` (INFO or DEBUG, INFO). Text of ``log`` is one
-line; a flood of them is cut and its length told by a line of source ``worker``; lines that Kometa printed have the source
-``printed``. ``detail`` of draw is the library, then each item as ``1/10 Title``. An entry of ``applied`` or ``left_out`` has name,
-kind, order, group, weight, queue, text, file, box [x, y, width, height], reason and by, as far as they are known.
+Options: ``timeout`` (Kometa's --timeout, whole seconds, 60), ``log_level`` (INFO or DEBUG, INFO), ``phase_deadline`` (seconds in
+which a shard must show some progress; none) and ``memory`` (bytes that a shard may take; any). A shard that was ended for one of the
+last two names it as its ``limit``. Text of ``log`` is one line; a flood of them is cut and its length told by a line of source
+``worker``; lines that Kometa printed have the source ``printed``. ``detail`` of draw is the library, then each item as ``1/10 Title``.
+An entry of ``applied`` or ``left_out`` has name, kind, order, group, weight, queue, text, file, box [x, y, width, height], reason and
+by, as far as they are known.
 
 ``home`` is Kometa's working directory for the shard: ``home/config/config.yml`` is its config; ``home/config`` is where
 it writes. One render at a time. A closed connection cancels the render that came over it.

@@ -24,6 +24,9 @@ MAX_BAD_LINES = 2000
 SOON = 16 * 1024
 """Bytes of ordinary log lines that are sent together."""
 
+BEAT = 1.0
+"""Seconds between signs of life while lines are only counted."""
+
 MAX_TEXT = 4000
 """Characters of one line."""
 
@@ -50,6 +53,7 @@ class Reporter:
         self._lock = threading.RLock()
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
+        self._sent = 0.0
         self._waiting = bytearray()
         self._flusher: threading.Thread | None = None
         self._phase = ("", "")
@@ -78,6 +82,9 @@ class Reporter:
     def flush(self) -> None:
         """Send what waits."""
         with self._lock:
+            if not self._waiting:
+                return
+            self._sent = time.monotonic()
             data, self._waiting = memoryview(self._waiting), bytearray()
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -90,6 +97,8 @@ class Reporter:
         with self._lock:
             if self._room[bad] <= 0:
                 self._dropped += 1
+                if time.monotonic() - self._sent >= BEAT:
+                    self.send("beat")
                 return
             self._room[bad] -= 1
         if self._secret:

@@ -19,6 +19,7 @@ from typing import Any
 
 from renderer.children import RANK, READ, Child, how_ended, kill, readable, take
 from renderer.connection import Connection
+from renderer.limits import TICK
 from renderer.orders import BadOrder, Job, parse
 from renderer.protocol import ProtocolError
 from renderer.run import Order
@@ -104,12 +105,16 @@ class Server:
         """Seconds until something is due by the clock; None where nothing is."""
         if self._job is None and self._more:
             return QUIET
-        return None if self._job is None or self._ending else max(0.0, self._started + self._job.deadline - time.monotonic())
+        if self._job is None or self._ending:
+            return None
+        left = max(0.0, self._started + self._job.deadline - time.monotonic())
+        return min(TICK, left) if self._job.limits.any else left
 
     def _tend(self) -> None:
         """What follows from the events just handled."""
         if self._job is not None and not self._ending and time.monotonic() >= self._started + self._job.deadline:
             self._end("deadline")
+        self._bound()
         self._reap()
         for connection in [c for c in self._connections if c.broken]:
             self._drop(connection)
@@ -229,7 +234,7 @@ class Server:
         self._job, self._owner, self._ending, self._started = job, connection, "", time.monotonic()
         self._children = [Child(shard=order.shard) for order in job.orders]
         for child, order in zip(self._children, job.orders, strict=True):
-            child.started = time.monotonic()
+            child.started = child.heard = time.monotonic()
             try:
                 child.pid, child.report, child.output = self._spawn(order, self._leave)
             except OSError as error:
@@ -259,6 +264,17 @@ class Server:
             if not child.ended and child.pid:
                 kill(child.pid)
 
+    def _bound(self) -> None:
+        """End children that passed a limit of their own; the others go on."""
+        if self._job is None or self._ending or not self._job.limits.any:
+            return
+        for child in self._children:
+            if not child.ended and child.result is None:
+                passed = self._job.limits.passed(child.pid, time.monotonic() - child.heard, child.phase)
+                if passed is not None:
+                    child.limit, child.result = passed[0], passed[1:]
+                    kill(child.pid)
+
     def _tell(self, message: dict[str, Any]) -> None:
         if self._owner is not None:
             self._owner.send(message)
@@ -274,11 +290,16 @@ class Server:
             child.result = ("crashed", f"the child's report is damaged: {error}")
             kill(child.pid)
             messages, data = [], b""
+        child.heard = time.monotonic()
         for message in messages:
+            if message["type"] == "beat":
+                continue
+            if message["type"] == "phase":
+                child.phase = str(message.get("name")), str(message.get("detail", ""))
             if message["type"] == "learnt":
                 self._learn(message)
                 self._more = True
-            elif message["type"] == "result":
+            elif message["type"] == "result" and child.result is None:
                 child.result = (str(message.get("outcome")), str(message.get("detail", "")))
             elif self._job is not None and not self._ending:
                 self._tell({**message, "id": self._job.id, "shard": child.shard})
@@ -336,9 +357,8 @@ class Server:
         outcome, detail = child.conclude(how, self._ending)
         if self._job is not None:
             seconds = round(time.monotonic() - child.started, 3)
-            self._tell(
-                {"type": "shard", "id": self._job.id, "shard": child.shard, "outcome": outcome, "detail": detail, "seconds": seconds}
-            )
+            ended = {"type": "shard", "id": self._job.id, "shard": child.shard, "outcome": outcome, "detail": detail, "seconds": seconds}
+            self._tell({**ended, "limit": child.limit} if child.limit else ended)
 
     def _maybe_done(self) -> None:
         """Tell the end of the job, once all of its children ended."""

@@ -176,6 +176,8 @@ class App:
             kometa_home=here,
             shards=settings.engine.shard_count,
             deadline=settings.engine.deadline,
+            phase_deadline=settings.engine.phase_deadline,
+            memory=settings.engine.memory,
         )
         self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
         self.pipeline = Pipeline(self.stages, self._tasks.spawn)

@@ -261,6 +261,10 @@ class RenderJob:
     """The gateway's unix socket, as this process sees it."""
     deadline: float
     """Seconds from the start of the render."""
+    phase_deadline: float | None = None
+    """Seconds in which a shard must show some progress; None: it need not."""
+    memory: int | None = None
+    """Bytes of memory that one shard may take; None: any number."""
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -22,9 +22,7 @@ from tests.cold import STANDIN_INSTALL, KometaInstall
 if TYPE_CHECKING:
     from sidecar.demo import DemoHosts, DemoPlex, World
 
-REQUIREMENTS: Final = (
-    "arrapi, cloudscraper, lxml, num2words, packaging, pathvalidate, PIL, plexapi, psutil, ruamel.yaml, schedule, tenacity, tmdbapis"
-)
+REQUIREMENTS: Final = "arrapi, cloudscraper, lxml, num2words, pathvalidate, PIL, plexapi, psutil, ruamel.yaml, schedule, tenacity, tmdbapis"
 """Modules that kometa.py cannot do without."""
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

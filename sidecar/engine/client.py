@@ -15,7 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
 from sidecar import __version__
@@ -40,6 +41,13 @@ GRACE = 5.0
 RESTARTS = (0.2, 1.0, 3.0, 10.0, 30.0)
 """Seconds before each attempt to have a worker again after one was lost; afterwards the next render tries."""
 MAX_PROBLEMS = 200
+MENDS: Final = MappingProxyType(
+    {
+        "phase_deadline": "look at the run's log for what Kometa was waiting for; if it only needs longer, raise engine.phase_deadline",
+        "memory": "look for very large images among the overlays and posters; if Kometa needs that much, raise engine.memory",
+    }
+)
+"""By the limit that a shard passed."""
 ORDINARY = re.compile(r"No matches found with regex pattern|No Items found")
 """Kometa's ERROR lines that are no fault of anybody's: a default overlay file asks for kinds of media that a library, or the few
 items of a preview, need not have."""
@@ -157,6 +165,7 @@ class WorkerLink(asyncio.Protocol):
                     "gateway": where(job.gateway),
                     "deadline": job.deadline,
                     "shards": [{"index": shard.index, "home": where(shard.home), "token": shard.token} for shard in job.shards],
+                    "options": {"phase_deadline": job.phase_deadline, "memory": job.memory},
                 }
             )
             done = await self._wait(running, started + job.deadline + GRACE)
@@ -305,6 +314,10 @@ def _remember(running: _Running, event: EngineEvent) -> None:
 
 def _remember_shard(running: _Running, message: Mapping[str, Any]) -> None:
     outcome, detail = str(message.get("outcome", "")), str(message.get("detail", ""))
+    if (limit := str(message.get("limit", ""))) in MENDS:
+        what, mend = f"the renderer of shard {message.get('shard')} was ended: {detail}", MENDS[limit]
+        running.problems.setdefault((limit, what), Problem(severity=Severity.ERROR, what=what, mend=mend, source="engine"))
+        return
     if outcome == OutcomeKind.CRASHED:
         what = f"the renderer of shard {message.get('shard')} crashed: {detail}"
         running.problems.setdefault((outcome, what), Problem(severity=Severity.ERROR, what=what, source="engine"))

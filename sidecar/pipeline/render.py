@@ -71,6 +71,8 @@ class Renderer:
         kometa_home: Path | None,
         shards: int,
         deadline: float,
+        phase_deadline: float | None = None,
+        memory: int | None = None,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
@@ -86,6 +88,8 @@ class Renderer:
         self._kometa_home = kometa_home
         self._shards = shards
         self._deadline = deadline
+        self._phase_deadline = phase_deadline
+        self._memory = memory
 
     @property
     def engine_info(self) -> EngineInfo | None:
@@ -129,7 +133,14 @@ class Renderer:
             for index, targets in enumerate(divide(plan.targets, self._shards))
         )
         job = RenderJob(
-            run_id=run_id, revision=plan.revision, preview=plan.preview, shards=shards, gateway=self._socket, deadline=self._deadline
+            run_id=run_id,
+            revision=plan.revision,
+            preview=plan.preview,
+            shards=shards,
+            gateway=self._socket,
+            deadline=self._deadline,
+            phase_deadline=self._phase_deadline,
+            memory=self._memory,
         )
         run_log = self._open_log(run_id)
 

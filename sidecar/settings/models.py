@@ -86,6 +86,8 @@ class EngineSettings(_Section):
     )
     socket: UserPath | None = Field(None, description="The worker's unix socket; by default EXCHANGE/worker/worker.sock.")
     deadline: Seconds = Field(300.0, description="Seconds (or 5m) after which a render is ended.")
+    phase_deadline: Seconds = Field(120.0, description="Seconds (or 2m) without any progress after which one of the Kometas is ended.")
+    memory: Bytes = Field(2 * 1024**3, description="Bytes (or 2GiB) that one of the Kometas at work may take before it is ended.")
     shards: int | None = Field(None, ge=1, le=64, description="How many Kometas work at once; by default one per core, at most 8.")
     fallback: bool = Field(True, description="true or false: whether engine auto may use draft when there is no Kometa.")
 

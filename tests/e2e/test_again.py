@@ -9,8 +9,9 @@ import pytest
 from sidecar.demo import World
 from sidecar.model import Change, RunState
 from tests.cold import KometaInstall
+from tests.e2e.compare import uploads
 from tests.e2e.house import House, house
-from tests.e2e.test_warm import config_of, uploads
+from tests.e2e.test_warm import config_of
 
 
 async def watched(home: House) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from renderer.protocol import PROTOCOL, encode
+from sidecar import __version__
 from sidecar.engine import client
 from sidecar.engine.client import WorkerLink
 from sidecar.engine.process import ProcessEngine, worker_env
@@ -21,7 +25,7 @@ from sidecar.model import EngineEvent, LogLine, Outcome, OutcomeKind
 from sidecar.tasks import Tasks
 from tests.engine.rig import make_job
 from tests.renderer.fake import make_kometa, make_shard
-from tests.renderer.talk import ROOT, alive, gone
+from tests.renderer.talk import ROOT, alive, gone, worker
 
 Make = Callable[..., ProcessEngine]
 
@@ -90,6 +94,33 @@ async def test_the_deadline_is_a_problem(make: Make, tmp_path: Path) -> None:
     outcome = await make().render(job, lambda _event: None)
     assert outcome.kind is OutcomeKind.DEADLINE
     assert [problem.source for problem in outcome.problems] == ["engine"]
+
+
+async def test_a_shard_that_stands_still_is_a_problem(make: Make, tmp_path: Path) -> None:
+    """The others end as they would have; a line of the log now and then is progress."""
+    stuck = "import time\nlogger.separator('Movies Library Overlays')\ntime.sleep(60)"
+    busy = "import time\nfor n in range(12):\n    work.say(f'at {n}')\n    time.sleep(0.1)"
+    job = replace(make_job(Path("/x"), shards(tmp_path, stuck, busy)), phase_deadline=0.8)
+    events: list[EngineEvent] = []
+    outcome = await make().render(job, events.append)
+    assert outcome.kind is OutcomeKind.DEADLINE
+    (problem,) = outcome.problems
+    assert problem.what == "the renderer of shard 0 was ended: no progress for 0.8 s in the phase compile (Movies)"
+    assert "engine.phase_deadline" in problem.mend
+    assert "at 11" in [event.text for event in events if isinstance(event, LogLine) and event.shard == 1]
+
+
+async def test_a_shard_that_takes_too_much_memory_is_a_problem(make: Make, tmp_path: Path) -> None:
+    greedy = "import time\nheld = []\nfor n in range(400):\n    held.append(bytearray(os.urandom(1)) * 2**20)\n    time.sleep(0.005)"
+    frugal = "import time\nheld = bytearray(2**22)\ntime.sleep(1)\nwork.say('frugal')"
+    job = replace(make_job(Path("/x"), shards(tmp_path, greedy + "\ntime.sleep(60)", frugal)), memory=300 * 2**20)
+    events: list[EngineEvent] = []
+    outcome = await make().render(job, events.append)
+    assert outcome.kind is OutcomeKind.CRASHED
+    (problem,) = outcome.problems
+    assert re.fullmatch(r"the renderer of shard 0 was ended: it took \d+ MiB of memory and may have 300 MiB", problem.what)
+    assert "engine.memory" in problem.mend
+    assert "frugal" in [event.text for event in events if isinstance(event, LogLine)]
 
 
 async def test_a_listener_that_fails_costs_nothing(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -290,6 +321,37 @@ async def test_another_protocol_is_a_mismatch(serve: Serve, hello: dict[str, obj
         await WorkerLink.connect(await serve(encode(hello)), lambda: lost.append(True))
     await asyncio.sleep(0.05)
     assert not lost  # or an engine would try to replace the worker that it just refused
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        (
+            "protocol.py",
+            f"PROTOCOL = {PROTOCOL}",
+            "PROTOCOL = 99",
+            rf"speaks protocol 99, this sidecar speaks {PROTOCOL}: start the worker",
+        ),
+        (
+            "__init__.py",
+            f'"{__version__}"',
+            '"9.9.9"',
+            rf"version 9\.9\.9, this sidecar of {re.escape(__version__)}: start the worker",
+        ),
+    ],
+)
+async def test_a_worker_of_another_version_is_refused(short_dir: Path, tmp_path: Path, file: str, old: str, new: str, told: str) -> None:
+    """A real one, as an image that nobody pulled anew holds it. It goes on living: it is not ours to end."""
+    library = short_dir / "lib"
+    shutil.copytree(ROOT / "renderer", library / "renderer")
+    text = (library / "renderer" / file).read_text()
+    assert text.count(old) == 1
+    (library / "renderer" / file).write_text(text.replace(old, new))
+    with worker(make_kometa(tmp_path / "k"), short_dir) as other:
+        await asyncio.to_thread(other.talk)
+        with pytest.raises(EngineMismatch, match=told):
+            await WorkerLink.connect(other.path, lambda: None)
+        assert alive(other.process.pid)
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from renderer.protocol import encode
+from renderer.report import MAX_LINES
 from tests.renderer.fake import make_kometa, make_shard
 from tests.renderer.talk import Talk, Worker, alive, gone, logs, worker
 
@@ -235,6 +236,62 @@ def test_a_flood_is_bounded_and_said(talk: Talk, tmp_path: Path) -> None:
     assert messages[-1]["outcome"] == "finished"
 
 
+FLOODS = {
+    "warnings": "for n in range(20000):\n    logger.warning('w' * 5000)",
+    "huge lines": "for n in range(40):\n    logger.error('e' * 3_000_000)",
+    "many lines": "for n in range(200000):\n    print(n)",
+    "no newline": "for n in range(600):\n    sys.stdout.write('y' * 50000)\nsys.stdout.flush()",
+    "bytes": "for n in range(600):\n    os.write(2, bytes([255, 0]) * 25000)",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_no_kind_of_flood_gets_through(talk: Talk, tmp_path: Path, name: str) -> None:
+    """30 to 120 MB go in; what comes out stays small, and the run ends as ever."""
+    messages = talk.run(make_shard(tmp_path / "a", FLOODS[name] + "\nlogger.info('the end')"))
+    said = logs(messages)
+    assert 0 < sum(map(len, said)) < 10_000_000
+    assert len(said) <= 2600
+    assert max(map(len, said)) <= 4000
+    assert messages[-1]["outcome"] == "finished"
+    assert "the end" in said
+
+
+ENDLESS = {
+    "log": "while True:\n    logger.warning('again')",
+    "print": "while True:\n    print('again', flush=True)",
+    "print without end": "while True:\n    sys.stdout.write('again')",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_flood_is_cancelled_like_anything(talk: Talk, tmp_path: Path, name: str) -> None:
+    talk.render(make_shard(tmp_path / "a", f"work.say(f'pid {{os.getpid()}}')\n{ENDLESS[name]}"))
+    messages = talk.take("log", lambda message: message["text"].startswith("pid"))
+    pid = int(messages[-1]["text"].split()[1])
+    if not any("again" in line for line in logs(messages)):
+        talk.take("log", lambda message: "again" in message["text"])
+    asked = time.monotonic()
+    talk.send(type="cancel", id="job")
+    assert talk.take("done")[-1]["outcome"] == "cancelled"
+    assert time.monotonic() - asked < 1.0  # what the daemon promises
+    assert gone(pid)
+
+
+def test_lines_that_are_only_counted_are_progress(talk: Talk, tmp_path: Path) -> None:
+    """Beyond the bound no line is passed on: the child says that it lives."""
+    script = f"""
+    import time
+    for n in range({MAX_LINES}):
+        logger.info("line")
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:
+        logger.info("line")
+        time.sleep(0.05)
+    """
+    assert talk.run(make_shard(tmp_path / "a", script), phase_deadline=2.0)[-1]["outcome"] == "finished"
+
+
 def test_a_reader_that_sleeps_stops_nobody(running: Worker, talk: Talk, tmp_path: Path) -> None:
     """More than the sockets hold is waiting for a sidecar that does not read; the worker answers others meanwhile."""
     script = "for n in range(3900):\n    logger.info(f'{n} ' + 'x' * 3900)\n"
@@ -263,6 +320,11 @@ def test_a_reader_that_sleeps_stops_nobody(running: Worker, talk: Talk, tmp_path
         ({"deadline": True}, "deadline"),
         ({"options": {"timeout": 0}}, "timeout"),
         ({"options": {"log_level": "LOUD"}}, "log_level"),
+        ({"options": {"phase_deadline": 0}}, "phase_deadline"),
+        ({"options": {"phase_deadline": "1m"}}, "phase_deadline"),
+        ({"options": {"memory": 1.5}}, "memory"),
+        ({"options": {"memory": -1}}, "memory"),
+        ({"options": {"phase_deadline": None, "memory": None}}, None),
         ({"options": []}, None),
         ({"options": "x"}, "options"),
     ],

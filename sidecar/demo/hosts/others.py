@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sidecar.demo.hosts import imdb
+from sidecar.demo.hosts import imdb, tmdb
 from sidecar.demo.hosts.answer import HostCall, Reply, json_reply, text_reply
 from sidecar.demo.hosts.facts import Scores, external, numbered, of_type, ranked, scores, slug
 from sidecar.demo.items import Item
@@ -25,7 +25,7 @@ def github_raw(world: World, call: HostCall) -> Reply:
             return text_reply("{}")
         case (_, "Mediastingers", _, "stingers.yml"):
             return text_reply(
-                "".join(f"{external(item, 'tmdb')}: 1.0\n" for item in of_type(world, "movie") if item.rating_key % 3 == 0) or "{}\n"
+                "".join(f"{external(item, 'tmdb')}: 1.0\n" for item in of_type(world, "movie") if tmdb.stinger(item)) or "{}\n"
             )
         case (_, "IMDb-Awards", _, *rest):
             return imdb.awards(world, tuple(rest)) or text_reply("404: Not Found", 404)

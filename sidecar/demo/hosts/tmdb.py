@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,6 +29,9 @@ _LANGUAGES = (
     "Dutch", "Nederlands"),
     ("sv", "Swedish", "svenska"), ("pl", "Polish", "Polski"), ("zh", "Mandarin", "普通话"), ("ru", "Russian", "Pусский"),
 )  # fmt: skip
+
+SERVICES = (8, 9, 337, 1899, 15, 350)
+"""TMDb's numbers of streaming services that the demo's items are on."""
 
 
 def answer(world: World, call: HostCall) -> Reply:
@@ -151,11 +155,13 @@ def _appended(item: Item, extra: list[str], kind: str) -> dict[str, object]:
     images: dict[str, object] = {"backdrops": [backdrop | {"width": 1920}], "logos": [], "posters": [poster]}
     tvdb = external(item, "tvdb")
     ids = {"imdb_id": external(item, "imdb") or None, "tvdb_id": int(tvdb) if tvdb else None, "wikidata_id": None, "facebook_id": None}
-    word = {"id": _number(item.studio or item.title), "name": "demonstration"}
+    words = [{"id": _number(item.studio or item.title), "name": "demonstration"}]
+    if item.type == "movie" and stinger(item):
+        words.append({"id": 179430, "name": "aftercreditsstinger"})
     more: dict[str, object] = {
         "external_ids": {**ids, "instagram_id": None, "twitter_id": None},
         "images": {"stills": [still]} if kind == "episode" else {"posters": [poster]} if kind == "season" else images,
-        "keywords": {"keywords" if kind == "movie" else "results": [word]},
+        "keywords": {"keywords" if kind == "movie" else "results": words},
         "release_dates": {"results": [{"iso_3166_1": "US", "release_dates": [_release(item)]}]},
         "content_ratings": {"results": [{"iso_3166_1": "US", "rating": item.content_rating, "descriptors": []}]},
         "alternative_titles": {"titles" if kind == "movie" else "results": []},
@@ -163,7 +169,7 @@ def _appended(item: Item, extra: list[str], kind: str) -> dict[str, object]:
         "aggregate_credits": {"cast": [], "crew": []},
         "translations": {"translations": []},
         "videos": {"results": []},
-        "watch/providers": {"results": {}},
+        "watch/providers": {"results": _providers(item)},
         "recommendations": _page([]),
         "similar": _page([]),
         "reviews": _page([]),
@@ -172,6 +178,21 @@ def _appended(item: Item, extra: list[str], kind: str) -> dict[str, object]:
         "episode_groups": {"results": []},
     }
     return {name: more[name] for name in extra if name in more}
+
+
+def stinger(item: Item) -> bool:
+    """Whether a scene follows the movie's credits."""
+    return item.rating_key % 3 == 0
+
+
+def streamed(item: Item) -> int:
+    """TMDb's number of the service that streams an item, in every region."""
+    return SERVICES[item.rating_key % len(SERVICES)]
+
+
+def _providers(item: Item) -> dict[str, object]:
+    service = {"provider_id": streamed(item), "provider_name": f"Service {streamed(item)}", "logo_path": None, "display_priority": 1}
+    return {code: {"link": "", "flatrate": [service]} for code in sorted(COUNTRY_CODES.values())}
 
 
 def _release(item: Item) -> dict[str, object]:
@@ -278,7 +299,7 @@ def _below(world: World, item: Item, kind: str, rest: list[str], extra: list[str
             found = _appended(item, [part], "movie" if kind == "movie" else "show")
             return json_reply({"id": int(external(item, "tmdb")), **_dict(found[part])}) if part in found else missing()
         case ["watch", "providers"]:
-            return json_reply({"id": int(external(item, "tmdb")), "results": {}})
+            return json_reply({"id": int(external(item, "tmdb")), "results": _providers(item)})
     return missing()
 
 
@@ -330,9 +351,14 @@ def _short(full: dict[str, object], media_type: str) -> dict[str, object]:
 
 def _listing(world: World, kind: str, call: HostCall) -> Reply:
     wanted = call.params.get("query", "").casefold()
-    if "discover" in call.segments and any(name.startswith("with_") for name in call.params):
-        return json_reply(_page([]))  # no item of the demo is on a streaming service
     items = [item for item in of_type(world, "movie" if kind == "movie" else "show") if wanted in item.title.casefold()]
+    if "discover" in call.segments:
+        asked = {name: value for name, value in call.params.items() if name.startswith("with_")}
+        services = re.split(r"[|,]", asked.pop("with_watch_providers", ""))
+        if services != [""]:
+            items = [item for item in items if str(streamed(item)) in services]
+        if asked:
+            items = []  # nothing else that can be asked for is played
     return json_reply(_page([_short((_movie if kind == "movie" else _show)(world, item, []), kind) for item in items[:20]]))
 
 
