@@ -28,6 +28,18 @@ REQUIREMENTS: Final = "arrapi, cloudscraper, lxml, num2words, pathvalidate, PIL,
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out unless asked for, with a reason that the line of skipped tests counts."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
 def real_install() -> KometaInstall | str:
     """The real Kometa that the environment names, or why there is none."""
     home = os.environ.get("KOMETA_HOME", "")
