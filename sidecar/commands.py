@@ -20,6 +20,8 @@ from sidecar.doctor import Finding, State, examine, verdict
 from sidecar.errors import InputError
 from sidecar.model import PictureState, Problem, Run, RunState, Severity
 from sidecar.progress import Progress
+from sidecar.sdnotify import Systemd
+from sidecar.service import Hear, Service
 from sidecar.settings import Settings, load_settings
 
 Print = Callable[[object], None]
@@ -30,10 +32,16 @@ HERE: Final = Path(__file__).parent
 
 async def run(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
     """Watch, render and serve until told to stop."""
-    settings, redact = _settings(options, env)
-    async with App(settings, _config_dir(options), env, redact=redact) as app:
-        progress.say(f"gallery: {app.url}")
-        await _until_stopped(app)
+    directory = _config_dir(options)
+    redact = logs.Redactor()
+
+    def read() -> Settings:
+        return _settings(options, env, redact=redact)[0]
+
+    def build(settings: Settings, hear: Hear) -> App:
+        return App(settings, directory, env, redact=redact, hear=hear)
+
+    await Service(read, build, systemd=Systemd(env), say=progress.say).run()
     return 0
 
 
@@ -204,6 +212,7 @@ def _settings(
     level: str | None = None,
     host_map: Mapping[str, str] | None = None,
     tcp_port: int | None = None,
+    redact: logs.Redactor | None = None,
 ) -> tuple[Settings, logs.Redactor]:
     file = options.settings or (Path(env["KOMETA_SIDECAR_SETTINGS"]) if env.get("KOMETA_SIDECAR_SETTINGS") else None)
     overrides: dict[str, Any] = {
@@ -213,7 +222,7 @@ def _settings(
         "gateway": {"host_map": dict(host_map) if host_map else None, "tcp_port": tcp_port},
     }
     settings = load_settings(file, env, overrides)
-    redact = logs.Redactor()
+    redact = redact or logs.Redactor()
     logs.set_up(level=level if level and settings.log.level == "info" else settings.log.level, style=settings.log.format, redact=redact)
     return settings, redact
 

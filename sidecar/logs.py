@@ -9,10 +9,15 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
 MASK: Final = "(redacted)"
+REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
+"""The id of the HTTP request that is being answered: in every line logged meanwhile, and in its X-Request-ID header."""
+RUN: Final[ContextVar[str]] = ContextVar("run", default="")
+"""The id of the run that is being made, likewise."""
 _SHORTEST: Final = 6
 """Characters; shorter "secrets" (a pin, "none") would mask ordinary text."""
 
@@ -41,7 +46,9 @@ class _Readable(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        ids = " ".join(f"{name}={value}" for name, value in _ids().items())
+        text = super().format(record)
+        return self._redact(f"{text} [{ids}]" if ids and "\n" not in text else text)
 
 
 class _Json(logging.Formatter):
@@ -55,10 +62,15 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_ids(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return self._redact(json.dumps(line, ensure_ascii=False))
+
+
+def _ids() -> dict[str, str]:
+    return {name: value for name, value in (("request", REQUEST.get()), ("run", RUN.get())) if value}
 
 
 def set_up(*, level: str, style: str, redact: Redactor, stream: TextIO | None = None) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sidecar import logs
 from sidecar import revision as revisions
 from sidecar.engine import Engine
 from sidecar.errors import PlexError
@@ -101,6 +102,7 @@ class Renderer:
         # Each part keeps the secrets of the config out of the run: problems and targets hold none.
         first = begun(new_run_id(datetime.now(UTC)), plan.change.reason, plan.revision.id, info, plan.targets, plan.problems)
         seen = plan.change.seen or time.monotonic()
+        logs.RUN.set(first.id)
         await self._state.save_run(first)
         self._showcase.begin(first)
         arrivals: asyncio.Queue[Capture | None] = asyncio.Queue()

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from pydantic import SecretStr
 
+from sidecar import logs
 from sidecar.errors import SettingsError
 from sidecar.model import Health
 from sidecar.web.auth import Door, Entry, check_bind, is_local, may_change
 from sidecar.web.errors import answer, explain, wants_json
 from sidecar.web.events import Events
 from sidecar.web.files import GalleryFiles
-from sidecar.web.headers import Hosts, add_headers
+from sidecar.web.headers import Hosts, add_headers, request_id
 from sidecar.web.login import Login
 from sidecar.web.routes import Actions, Api
 
@@ -95,8 +96,12 @@ def make_app(
 
     @web.middleware
     async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        logs.REQUEST.set(request_id(request))  # each request is a task of its own: nothing to set back
         try:
-            return await handler(request)
+            response = await handler(request)
+            if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
+                log.info("%s %s: %d", request.method, request.path, response.status)
+            return response
         except web.HTTPException as error:
             if error.status < 400:
                 raise

@@ -7,6 +7,8 @@ own name as Host. Addresses cannot be rebound, so any address is allowed; names 
 from __future__ import annotations
 
 import ipaddress
+import re
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,9 +38,23 @@ CHECK: Final = "no-cache"
 NEVER: Final = "no-store"
 
 
-async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+REQUEST_ID: Final = "X-Request-ID"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(request: web.BaseRequest) -> str:
+    """The id that a proxy gave the request, if it is a plain word, else one of our own. Stays the same for the request."""
+    known = request.get(REQUEST_ID)
+    if known is None:
+        given = request.headers.get(REQUEST_ID, "")
+        known = request[REQUEST_ID] = given if _ID.fullmatch(given) else secrets.token_hex(8)
+    return str(known)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """An ``on_response_prepare`` handler."""
     response.headers.update(SECURITY)
+    response.headers[REQUEST_ID] = request_id(request)
     response.headers.setdefault(hdrs.CACHE_CONTROL, NEVER)
 
 
