@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench docs format clean
+.PHONY: demo test check bench docs security format clean
 
 demo: $(VENV)/.run
 	$(BIN)/kometa-sidecar demo
@@ -22,6 +22,9 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
+
+security:
+	@systemd/check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, TextIO
+from urllib.parse import quote, quote_plus
 
 MASK: Final = "(redacted)"
 REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
@@ -30,7 +31,7 @@ class Redactor:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Add secrets; the longest are masked first, so that one inside another leaves no rest."""
-        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
+        known = {*self._secrets, *(form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret))}
         self._secrets = tuple(sorted(known, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
@@ -38,6 +39,19 @@ class Redactor:
             if secret in text:
                 text = text.replace(secret, MASK)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """The secret as it is, and as it stands in a URL, in JSON and in a Python literal."""
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    }
 
 
 class _Readable(logging.Formatter):
@@ -66,7 +80,8 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self._redact(json.dumps(line, ensure_ascii=False))
+        # Each value before it is written as JSON: escaping would hide a secret's quotes and backslashes.
+        return json.dumps({name: self._redact(value) for name, value in line.items()}, ensure_ascii=False)
 
 
 def _ids() -> dict[str, str]:

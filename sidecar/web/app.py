@@ -96,7 +96,7 @@ def make_app(
 
     @web.middleware
     async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        logs.REQUEST.set(request_id(request))  # each request is a task of its own: nothing to set back
+        logs.REQUEST.set(request_id(request))  # a connection's task answers one request after the other
         try:
             response = await handler(request)
             if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from sidecar import logs
+
 CSP: Final = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 SECURITY: Final[Mapping[str, str]] = {
@@ -43,18 +45,15 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def request_id(request: web.BaseRequest) -> str:
-    """The id that a proxy gave the request, if it is a plain word, else one of our own. Stays the same for the request."""
-    known = request.get(REQUEST_ID)
-    if known is None:
-        given = request.headers.get(REQUEST_ID, "")
-        known = request[REQUEST_ID] = given if _ID.fullmatch(given) else secrets.token_hex(8)
-    return str(known)
+    """The id that a proxy gave the request, if it is a plain word, else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)
 
 
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     """An ``on_response_prepare`` handler."""
     response.headers.update(SECURITY)
-    response.headers[REQUEST_ID] = request_id(request)
+    response.headers[REQUEST_ID] = logs.REQUEST.get()
     response.headers.setdefault(hdrs.CACHE_CONTROL, NEVER)
 
 

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.web.conftest import site_files
+from tests.web.conftest import site, site_files
 
-__all__ = ["site_files"]
+__all__ = ["site", "site_files"]
