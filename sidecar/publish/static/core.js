@@ -1,0 +1,30 @@
+// What the page's scripts share. Classic scripts, each in a block of its own: browsers refuse modules from file://.
+"use strict";
+const gallery = (() => {
+  const root = document.documentElement;
+  const make = (tag, className = "", ...content) => {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    element.append(...content);
+    return element;
+  };
+  // Storage may be closed to us (private windows, file://): then a choice holds for this page only.
+  const recall = (key) => { try { return localStorage.getItem(`kometa-sidecar.${key}`); } catch { return null; } };
+  const remember = (key, value) => { try { localStorage.setItem(`kometa-sidecar.${key}`, value); } catch { /* see above */ } };
+  return {
+    root,
+    base: root.dataset.base,
+    kind: root.dataset.kind,
+    served: location.protocol.startsWith("http"),
+    still: matchMedia("(prefers-reduced-motion: reduce)"),
+    make,
+    recall,
+    remember,
+    tell: (what, detail, on = document) => on.dispatchEvent(new CustomEvent(what, { bubbles: true, detail })),
+    announce: (words) => { document.getElementById("announce").textContent = words; },
+    cards: () => [...document.querySelectorAll("[data-card]")],
+    card: (target) => document.getElementById(`t-${target}`),
+    // "x,y,w,h;x,y,w,h" -> [[x, y, w, h], ...]
+    boxes: (text) => (text ? text.split(";").map((box) => box.split(",").map(Number)).filter((box) => box.length === 4 && box.every(Number.isFinite)) : []),
+  };
+})();
