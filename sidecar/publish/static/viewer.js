@@ -1,140 +1,186 @@
-// The big view: before and after side by side or under a slider, fitted or at full size, card after card.
+// The big view: opens on a card, goes from card to card, and says what is known of it. How pictures are drawn: stage.js.
 "use strict";
 {
+  const { make, stage } = gallery;
   const viewer = document.getElementById("viewer");
-  const stage = viewer.querySelector("[data-stage]");
   const side = viewer.querySelector("[data-side]");
   const title = document.getElementById("viewer-title");
   const narrow = matchMedia("(max-width: 640px)");
+  const part = (name) => viewer.querySelector(`[data-viewer=${name}]`);
+  const radios = (name) => [...viewer.querySelectorAll(`input[name=${name}]`)];
+  const chosen = (name) => radios(name).find((radio) => radio.checked).value;
+  const choose = (name, value) => { for (const radio of radios(name)) radio.checked = radio.value === value; };
+
   let shown = null; // data-target of the open card
-  let chose = false; // whether the reader picked a mode
+  let drawn = ""; // data-key of what is drawn of it
+  let mode = ""; // the reader's choice; empty: ours
 
-  const cards = () => [...document.querySelectorAll("[data-card]:not([hidden])")].filter((card) => card.querySelector("[data-open]"));
-  const card = (target) => document.getElementById(`t-${target}`);
-  const chosen = (name) => viewer.querySelector(`input[name=${name}]:checked`).value;
+  const cards = () => gallery.cards().filter((card) => card.dataset.now && !card.hidden && !card.closest("[hidden]"));
 
-  const picture = (small, href, className) => {
-    const image = new Image();
-    image.className = `shot ${className}`;
-    image.alt = small.alt;
-    image.draggable = false;
-    if (small.hasAttribute("width")) {
-      image.width = Number(small.getAttribute("width"));
-      image.height = Number(small.getAttribute("height"));
+  const subject = (card) => {
+    const { dataset } = card;
+    const [width, height] = (dataset.size ?? "").split("x").map((edge) => Number(edge) || 0);
+    const label = card.querySelector(".name").textContent.trim().replace(/\s+/g, " ");
+    const draft = dataset.engine === "draft";
+    const references = { ref: dataset.ref && [dataset.ref, dataset.refName], art: dataset.art && dataset.art !== dataset.now && [dataset.art, "Bare art"] };
+    const wanted = chosen("against");
+    const [url, refName] = references[wanted] || references.ref || references.art || [null, ""];
+    const compared = url !== null && url === dataset.ref;
+    return {
+      now: { url: dataset.now, alt: `${label}, this run${draft ? ", draft" : ""}`, width, height },
+      ref: url === null ? null : { url, alt: `${label}, ${refName.toLowerCase()}`, width, height },
+      mask: compared && dataset.mask ? { url: dataset.mask, alt: "Where they differ", width, height } : null,
+      boxes: compared ? gallery.boxes(dataset.boxes) : [],
+      name: draft ? "This run (draft)" : "This run",
+      refName,
+      references,
+    };
+  };
+
+  const preload = (card) => { if (card) for (const url of [card.dataset.now, card.dataset.ref ?? card.dataset.art]) if (url) new Image().src = url; };
+
+  const details = (card) => {
+    const parts = [card.querySelector("[data-detail]").content.cloneNode(true)];
+    const edit = document.querySelector("[data-edit]");
+    if (edit && card.dataset.edited !== undefined) {
+      parts.push(make("section", "side__edit", make("h3", "", "What was edited"), ...[...edit.children].map((child) => child.cloneNode(true))));
     }
-    const measure = () => image.style.setProperty("--tall", String(image.naturalHeight / image.naturalWidth || 1.5));
-    image.style.setProperty("--tall", image.width && image.height ? String(image.height / image.width) : "1.5");
-    image.addEventListener("load", measure);
-    image.src = href;
-    return image;
+    side.replaceChildren(...parts);
+    for (const twin of side.querySelectorAll("[id]")) twin.removeAttribute("id");
+    side.scrollTop = 0;
   };
 
-  const figure = (content, caption) => {
-    const box = document.createElement("figure");
-    const words = document.createElement("figcaption");
-    words.textContent = caption;
-    box.append(content, words);
-    return box;
-  };
-
-  const framed = (...content) => {
-    const frame = document.createElement("div");
-    frame.className = "frame";
-    frame.append(...content);
-    return frame;
-  };
-
-  const draw = () => {
-    const from = card(shown);
-    if (!from) return viewer.close();
-    const detail = from.querySelector("[data-detail]").content;
-    const full = (name) => detail.querySelector(`[data-full=${name}]`)?.getAttribute("href");
-    const small = (name) => from.querySelector(`.shot--${name}`);
-    const both = full("before") && full("after");
-    const old = stage.querySelector("[data-compare]");
-    const kept = old && stage.dataset.target === shown ? parseFloat(old.style.getPropertyValue("--pos")) : NaN;
-    const plate = document.createElement("div");
-    plate.className = "plate";
-
-    if (both && chosen("mode") === "pair") {
-      plate.append(
-        figure(framed(picture(small("before"), full("before"), "shot--only")), "Before"),
-        figure(framed(picture(small("after"), full("after"), "shot--only")), from.dataset.engine === "draft" ? "After (draft)" : "After"),
-      );
-    } else if (both) {
-      plate.classList.add("plate--one");
-      const frame = framed(
-        picture(small("after"), full("after"), "shot--after"),
-        picture(small("before"), full("before"), "shot--before"),
-        from.querySelector(".divider").cloneNode(true),
-        ...[...from.querySelectorAll(".side")].map((label) => label.cloneNode(true)),
-      );
-      frame.dataset.compare = "";
-      plate.append(frame);
-    } else {
-      const name = full("after") ? "after" : "before";
-      plate.classList.add("plate--one");
-      plate.append(figure(framed(picture(small(name), full(name), "shot--only")), name === "after" ? "After" : "Before"));
-    }
-
-    stage.replaceChildren(plate);
-    stage.dataset.target = shown;
-    stage.dataset.key = from.dataset.key;
-    const frame = plate.querySelector("[data-compare]");
-    if (frame) frame.dispatchEvent(new CustomEvent("compare:place", { bubbles: true, detail: Number.isNaN(kept) ? 50 : kept }));
-    side.replaceChildren(detail.cloneNode(true));
-    title.replaceChildren(...[...(from.querySelector(".name a") ?? from.querySelector(".name")).cloneNode(true).childNodes]);
-    viewer.querySelector(".viewer__draft").hidden = from.dataset.engine !== "draft";
-    viewer.querySelector("[data-viewer-mode]").hidden = !both;
-    viewer.dataset.size = chosen("size");
+  const draw = (same = false) => {
+    const card = gallery.card(shown);
+    if (!card?.dataset.now) return viewer.close();
+    drawn = card.dataset.key;
+    const subjectNow = subject(card);
+    const { references } = subjectNow;
+    viewer.dataset.target = shown;
+    part("against").hidden = !(references.ref && references.art);
+    if (references.ref) viewer.querySelector("[data-ref-name]").textContent = references.ref[1];
+    for (const radio of radios("mode")) radio.disabled = !subjectNow.ref && ["slider", "blink", "diff"].includes(radio.value);
+    const wanted = mode || (narrow.matches ? "slider" : "pair");
+    const possible = !subjectNow.ref && wanted !== "sizes" ? "pair" : wanted;
+    choose("mode", possible);
+    if (!same) details(card);
+    title.replaceChildren(...[...(card.querySelector(".name a") ?? card.querySelector(".name")).cloneNode(true).childNodes]);
+    viewer.querySelector(".viewer__draft").hidden = card.dataset.engine !== "draft";
+    tools(possible, subjectNow);
+    stage.show(subjectNow, possible, same);
     const list = cards();
-    const index = list.indexOf(from);
-    viewer.querySelector("[data-viewer=previous]").disabled = index <= 0;
-    viewer.querySelector("[data-viewer=next]").disabled = index < 0 || index >= list.length - 1;
+    const index = list.indexOf(card);
+    part("previous").disabled = index <= 0;
+    part("next").disabled = index < 0 || index >= list.length - 1;
+    part("place").textContent = index < 0 ? "" : `${index + 1} of ${list.length}`;
+    preload(list[index + 1]);
+    gallery.tell("viewer:shown", shown);
+  };
+
+  // What is of use in this mode only.
+  const tools = (now, { boxes }) => {
+    part("blink").hidden = now !== "blink";
+    part("boxes").hidden = !(boxes.length && now !== "sizes");
+    part("zoom").hidden = now === "sizes";
+    part("widths").hidden = now !== "sizes";
   };
 
   const step = (by) => {
     const list = cards();
-    const next = list[list.indexOf(card(shown)) + by];
+    const next = list[list.indexOf(gallery.card(shown)) + by];
     if (!next) return;
     shown = next.dataset.target;
     draw();
   };
 
+  const setMode = (value) => {
+    const radio = radios("mode").find((one) => one.value === value);
+    if (radio.disabled) return;
+    mode = value;
+    choose("mode", value);
+    tools(value, subject(gallery.card(shown)));
+    stage.set(value);
+  };
+
+  const open = (card) => {
+    shown = card.dataset.target;
+    choose("against", card.dataset.ref && card.dataset.ref !== card.dataset.now ? "ref" : "art");
+    if (!viewer.open) viewer.showModal();
+    draw();
+    stage.element.focus();
+  };
+  gallery.viewer = { open, get shown() { return viewer.open ? shown : null; } };
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open]");
     if (!opener || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const card = opener.dataset.open ? gallery.card(opener.dataset.open) : opener.closest("[data-card]");
+    if (!card?.dataset.now) return;
     event.preventDefault();
-    shown = opener.closest("[data-card]").dataset.target;
-    if (!chose) viewer.querySelector(`input[name=mode][value=${narrow.matches ? "slider" : "pair"}]`).checked = true;
-    viewer.showModal();
-    draw();
-    stage.focus();
+    open(card);
   });
 
+  const ACTS = {
+    close: () => viewer.close(), previous: () => step(-1), next: () => step(1),
+    fit: stage.fit, real: stage.real, in: () => stage.zoomBy(1.4), out: () => stage.zoomBy(1 / 1.4),
+    blink: () => stage.blink(!stage.blinking), boxes: () => stage.next(1),
+  };
   viewer.addEventListener("click", (event) => {
-    const action = event.target.closest("[data-viewer]")?.dataset.viewer;
-    if (action === "close") viewer.close();
-    if (action === "previous") step(-1);
-    if (action === "next") step(1);
+    const name = event.target.closest("button[data-viewer]")?.dataset.viewer;
+    if (name in ACTS) ACTS[name]();
   });
   viewer.addEventListener("change", (event) => {
-    if (event.target.name === "mode") chose = true;
-    draw();
+    if (event.target.name === "mode") setMode(event.target.value);
+    if (event.target.name === "against") draw(true);
   });
-  viewer.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, [role=slider]") || chosen("size") === "full") return;
-    if (event.key === "ArrowLeft") step(-1);
-    if (event.key === "ArrowRight") step(1);
+  const width = part("widths").querySelector("input");
+  width.addEventListener("input", () => { stage.resize(Number(width.value)); part("widths").querySelector("output").textContent = `${width.value} px`; });
+  viewer.addEventListener("stage:placed", (event) => {
+    const { percent, fitted, box } = event.detail;
+    part("percent").textContent = `${percent} %`;
+    part("fit").setAttribute("aria-pressed", String(fitted));
+    part("real").setAttribute("aria-pressed", String(!fitted && percent === 100));
+    const count = gallery.boxes(gallery.card(shown)?.dataset.boxes).length;
+    part("boxes").querySelector("span").textContent = box < 0 ? (count === 1 ? "1 difference" : `${count} differences`) : `Difference ${box + 1} of ${count}`;
   });
+  viewer.addEventListener("stage:blinking", (event) => { part("blink").querySelector("span").textContent = event.detail ? "Pause" : "Blink"; });
   viewer.addEventListener("close", () => {
-    const last = card(shown);
+    const last = gallery.card(shown);
     shown = null;
-    stage.replaceChildren();
+    stage.clear();
     side.replaceChildren();
+    last?.closest("details:not([open])")?.setAttribute("open", "");
     last?.querySelector("a[data-open]")?.focus();
+    gallery.tell("viewer:closed");
   });
 
   // A new picture of the open card came.
-  document.addEventListener("gallery:patched", () => { if (viewer.open && stage.dataset.key !== card(shown)?.dataset.key) draw(); });
+  document.addEventListener("gallery:patched", () => {
+    if (!viewer.open || drawn === gallery.card(shown)?.dataset.key) return;
+    draw(true);
+    const card = gallery.card(shown);
+    if (card) details(card);
+  });
+
+  const arrow = (dx, dy, by) => () => { if (stage.fitted || stage.mode === "sizes") { if (by) step(by); } else stage.pan(dx, dy); };
+  const where = "Viewer";
+  const ways = [["1", "pair", "Side by side"], ["2", "slider", "Slider"], ["3", "blink", "Blink"], ["4", "diff", "Differences"], ["5", "sizes", "Sizes, on light and dark"]];
+  gallery.keys(
+    { keys: ["ArrowLeft"], does: "Previous picture; while zoomed in, move", where, act: arrow(80, 0, -1) },
+    { keys: ["ArrowRight"], does: "Next picture; while zoomed in, move", where, act: arrow(-80, 0, 1) },
+    { keys: ["ArrowUp", "ArrowDown"], does: "While zoomed in, move", where, act: (event) => arrow(0, event.key === "ArrowUp" ? 80 : -80, 0)() },
+    { keys: ["k"], does: "Previous picture", where, act: () => step(-1) },
+    { keys: ["j"], does: "Next picture", where, act: () => step(1) },
+    ...ways.map(([key, value, does]) => ({ keys: [key], does, where, act: () => setMode(value) })),
+    { keys: ["n"], does: "Next difference", where, act: () => stage.next(1) },
+    { keys: ["p"], does: "Difference before it", where, act: () => stage.next(-1) },
+    { keys: [" "], does: "In blink: stop and go", where, when: () => stage.mode === "blink", act: ACTS.blink },
+    { keys: ["b"], does: "In blink: the other picture", where, when: () => stage.mode === "blink", act: () => { stage.blink(false); stage.turn(); } },
+    { keys: ["c"], does: "Compare with the reference or the bare art", where, when: () => !part("against").hidden, act: () => { choose("against", chosen("against") === "ref" ? "art" : "ref"); draw(true); } },
+    { keys: ["+", "="], show: ["+"], does: "Zoom in", where, act: ACTS.in },
+    { keys: ["-"], does: "Zoom out", where, act: ACTS.out },
+    { keys: ["0"], does: "Fit", where, act: ACTS.fit },
+    { keys: ["z"], does: "Real pixels, and back", where, act: () => (stage.fitted ? stage.real() : stage.fit()) },
+    { keys: ["Escape"], does: "Close", where, act: ACTS.close },
+  );
 }
