@@ -9,7 +9,7 @@ from typing import Final
 
 from sidecar.model import DEFAULT_SERVER, Level, Picture, PictureState, Run
 from sidecar.publish.view import GalleryView
-from sidecar.review import RunReview, Standing, TargetReview, Verdict
+from sidecar.review import Against, ReviewGroup, ReviewStatus, RunReview, Standing, TargetReview, Verdict
 
 
 class Status(StrEnum):
@@ -43,6 +43,25 @@ class Card:
     def id(self) -> str:
         return self.picture.target.id
 
+    @property
+    def word(self) -> str:
+        """The status that is shown and filtered by: the review's once there is one, and not while it is drawn anew."""
+        if self.review is not None:
+            return self.review.status.value
+        return "unchanged" if self.status is Status.SAME else self.status.value
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody should look after it, whatever it looks like."""
+        return self.word in ("failed", "gone") or bool(self.picture.problems)
+
+    @property
+    def reference_name(self) -> str:
+        """What people call the picture that this one is compared with."""
+        if self.review is None or self.review.reference is None:
+            return ""
+        return "Baseline" if self.review.against is Against.BASELINE else "Previous run"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -54,6 +73,16 @@ class Row:
     @property
     def title(self) -> str:
         return f"{self.level.value.capitalize()}s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Cards whose change is alike, shown as one: the first of them, and a strip of the others."""
+
+    id: str
+    title: str
+    """What differs, for people; may be empty."""
+    cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +99,23 @@ class Shelf:
     @property
     def count(self) -> int:
         return sum(len(row.cards) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Cards that ask for the same attention."""
+
+    kind: str
+    """changed, new, failed, gone, unchanged; all where nothing was compared (yet)."""
+    title: str
+    folded: bool
+    groups: tuple[Group, ...]
+    shelves: tuple[Shelf, ...]
+    """The cards that are in no group."""
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.cards) for group in self.groups) + sum(shelf.count for shelf in self.shelves)
 
 
 _ORDER: Final = {level: index for index, level in enumerate(Level)}
@@ -129,7 +175,47 @@ def index_cards(view: GalleryView) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def shelves(cards: Iterable[Card]) -> tuple[Shelf, ...]:
+_SECTIONS: Final = (("failed", "Failed"), ("changed", "Changed"), ("new", "New"), ("gone", "Gone"), ("unchanged", "Unchanged"))
+"""In the order of the page: what asks for attention first."""
+
+_SECTION_OF: Final = {ReviewStatus.REUSED.value: "unchanged"}
+
+
+def sections(cards: Iterable[Card], review: RunReview | None, *, busy: bool = False) -> tuple[Section, ...]:
+    """``cards`` by what they ask for: changed ones first, unchanged ones folded. While a run is ``busy``, and before it was
+    compared, all in one, so that no card moves away from under whoever looks at it.
+    """
+    cards = tuple(cards)
+    if review is None or busy:
+        return (Section(kind="all", title="Pictures", folded=False, groups=(), shelves=shelves(cards, "library")),) if cards else ()
+    kinds: dict[str, list[Card]] = {}
+    for card in cards:
+        kinds.setdefault(_SECTION_OF.get(card.word, card.word), []).append(card)
+    known = dict(_SECTIONS)
+    rest = [card for kind, some in kinds.items() if kind not in known for card in some]
+    found = []
+    for kind, title in _SECTIONS:
+        mine = kinds.get(kind, []) + (rest if kind == "unchanged" else [])
+        if not mine:
+            continue
+        groups = groups_of(mine, review.groups) if kind == "changed" else ()
+        grouped = {card.id for group in groups for card in group.cards}
+        single = shelves([card for card in mine if card.id not in grouped], f"{kind}-library")
+        folded = kind == "unchanged" and len(mine) < len(cards)
+        found.append(Section(kind=kind, title=title, folded=folded, groups=groups, shelves=single))
+    return tuple(found)
+
+
+def groups_of(cards: Iterable[Card], groups: Iterable[ReviewGroup]) -> tuple[Group, ...]:
+    """Those of ``groups`` that have two cards or more among ``cards``; the largest first."""
+    known = {card.id: card for card in cards}
+    found = [
+        Group(id=group.id, title=group.title, cards=tuple(known[target] for target in group.targets if target in known)) for group in groups
+    ]
+    return tuple(sorted((group for group in found if len(group.cards) > 1), key=lambda group: -len(group.cards)))
+
+
+def shelves(cards: Iterable[Card], slug: str = "library") -> tuple[Shelf, ...]:
     """``cards`` by library, in order of appearance, then by level; within a level in the order given."""
     libraries: dict[tuple[str, str], dict[Level, list[Card]]] = {}
     for card in cards:
@@ -137,7 +223,7 @@ def shelves(cards: Iterable[Card]) -> tuple[Shelf, ...]:
         libraries.setdefault((target.server, target.library), {}).setdefault(target.level, []).append(card)
     return tuple(
         Shelf(
-            slug=f"library-{number}",
+            slug=f"{slug}-{number}",
             library=library,
             server="" if server == DEFAULT_SERVER else server,
             rows=tuple(Row(level=level, cards=tuple(rows[level])) for level in sorted(rows, key=_ORDER.__getitem__)),

@@ -1,9 +1,11 @@
 """A static site, published step by step so that whoever reads it meanwhile sees a whole page.
 
     index.html               the first page; written last
+    timeline.html            one target's past pictures (?target=ID)
+    compare.html             any two runs (?a=RUN&b=RUN)
     summary.json latest.json the same for programs
     cards/TARGET.html        one card each: what the open page takes when a picture comes
-    runs/RUN/                index.html and summary.json of an ended run; written once
+    runs/RUN/                index.html and summary.json of an ended run; written when it ends and once more when it was compared
     img/SHA256.ext           pictures as Kometa uploaded them, never changed
     thumbs/SHA256-WIDTH.webp
     static/NAME.HASH.ext     style sheets and scripts; those of earlier builds stay for the old runs' pages
@@ -29,6 +31,7 @@ from sidecar.publish.images import Images
 from sidecar.publish.pages import Pages
 from sidecar.publish.summary import dumps, latest, summary
 from sidecar.publish.view import GalleryView
+from sidecar.review import RunReview
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -48,6 +51,7 @@ class Gallery:
         self._pages = Pages(self._images, self._urls)
         self._written: dict[str, bytes] = {}
         self._runs: set[str] = set()
+        self._reviewed: set[str] = set()
         self._summarised: Run | None = None
         self._ready = False
 
@@ -58,10 +62,12 @@ class Gallery:
         """
         with self._lock:
             self._prepare()
-            self._images.publish((view.current, view.shown, view.latest))
+            self._images.publish((view.current, view.shown, view.latest), view.reviews.values())
             for run in (view.shown, view.latest):
                 if run is not None and run.state.final:
-                    self._publish_run(run, view.config_dir)
+                    self._publish_run(run, view.config_dir, view.reviews.get(run.id))
+            for name in ("timeline", "compare"):
+                self._put(f"{name}.html", self._pages.frame(name, view.config_dir))
             html, cards = self._pages.index(view, frozenset(self._runs))
             self._publish_cards(cards)
             settled = view.current is None
@@ -84,6 +90,7 @@ class Gallery:
                 self._written.pop(f"runs/{run}/index.html", None)
                 self._written.pop(f"runs/{run}/summary.json", None)
             self._runs -= old
+            self._reviewed -= old
             return len(old) + self._images.prune(pictures, older_than=older_than)
 
     def _prepare(self) -> None:
@@ -95,14 +102,16 @@ class Gallery:
         self._runs = {path.parent.name for path in runs.glob("*/index.html")} if runs.is_dir() else set()
         self._ready = True
 
-    def _publish_run(self, run: Run, config_dir: str) -> None:
-        if run.id in self._runs:
+    def _publish_run(self, run: Run, config_dir: str, review: RunReview | None) -> None:
+        if run.id in self._runs and (review is None or run.id in self._reviewed):
             return
         place = f"runs/{_safe(run.id)}"
         self._put(f"{place}/summary.json", dumps(summary(run, self._images, base="../../")), durable=True)
-        self._put(f"{place}/index.html", self._pages.run(run, config_dir), durable=True)
+        self._put(f"{place}/index.html", self._pages.run(run, config_dir, review), durable=True)
         self._pages.forget("../../")
         self._runs.add(run.id)
+        if review is not None:
+            self._reviewed.add(run.id)
 
     def _publish_cards(self, cards: Mapping[str, str]) -> None:
         place = self._root / "cards"

@@ -16,6 +16,7 @@ from sidecar.errors import StoreError
 from sidecar.model import Blob, Run
 from sidecar.publish.files import link_or_copy, write_atomic
 from sidecar.publish.thumbs import make_thumb, thumb_width
+from sidecar.review import RunReview
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +59,28 @@ class Images:
         self._shots: dict[str, Shot] = {}
         self._workers = max(1, min(4, os.cpu_count() or 1))  # Pillow decodes and encodes outside the interpreter's lock
 
-    def publish(self, runs: Iterable[Run | None]) -> None:
-        """Make every picture of ``runs`` available. StoreError where the disk refuses."""
+    def publish(self, runs: Iterable[Run | None], reviews: Iterable[RunReview] = ()) -> None:
+        """Make every picture of ``runs`` and of their ``reviews`` available. StoreError where the disk refuses."""
         wanted: dict[str, Blob] = {}
+        masks = set()
         for run in runs:
             for picture in run.pictures if run else ():
                 for blob in (picture.before, picture.after):
                     if blob is not None and blob.sha256 not in self._shots:
                         wanted[blob.sha256] = blob
+        for review in reviews:
+            for target in review.targets:
+                mask = target.comparison.mask if target.comparison else None
+                if mask is not None:
+                    masks.add(mask.sha256)
+                for blob in (target.reference, mask):
+                    if blob is not None and blob.sha256 not in self._shots:
+                        wanted[blob.sha256] = blob
         if len(wanted) <= 1:
-            results = [self._one(blob) for blob in wanted.values()]
+            results = [self._one(blob, blob.sha256 in masks) for blob in wanted.values()]
         else:
             with ThreadPoolExecutor(self._workers, thread_name_prefix="thumbs") as pool:
-                results = list(pool.map(self._one, wanted.values()))
+                results = list(pool.map(lambda blob: self._one(blob, blob.sha256 in masks), wanted.values()))
         self._shots.update((shot.sha256, shot) for shot in results if shot is not None)
 
     def prune(self, keep: Collection[str], *, older_than: float) -> int:
@@ -90,7 +100,8 @@ class Images:
         """The published picture of ``blob``; None without one, or where the store has lost it."""
         return None if blob is None else self._shots.get(blob.sha256)
 
-    def _one(self, blob: Blob) -> Shot | None:
+    def _one(self, blob: Blob, mask: bool) -> Shot | None:
+        """``mask``: shown over a picture of its size only, so that no small one is needed."""
         if not _SHA.fullmatch(blob.sha256):
             raise StoreError(f"not a content hash: {blob.sha256!r}")
         url = f"img/{blob.name}"
@@ -102,7 +113,9 @@ class Images:
             return None
         width = thumb_width(blob.width, blob.height)
         thumb = f"thumbs/{blob.sha256}-{width}.webp"
-        if not (self._root / thumb).exists():
+        if mask:
+            thumb = url
+        elif not (self._root / thumb).exists():
             data = make_thumb(target, width)
             if data is None:
                 thumb = url

@@ -6,43 +6,25 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sidecar.model import BlockedWrite, EngineInfo, Picture, Problem, Run, RunState, Severity
-from sidecar.publish.cards import Card, Status, cards_of, index_cards, is_draft, shelves
+from sidecar.model import EngineInfo, Picture, Problem, Run, RunState, Severity
+from sidecar.publish.cards import Card, Status, cards_of, index_cards, is_draft, sections
+from sidecar.publish.counted import count_problems, count_writes
 from sidecar.publish.images import Images
 from sidecar.publish.text import visible
 from sidecar.publish.view import GalleryView, RunBrief
+from sidecar.publish.words import clock, diff_lines, engine_name, facts, instant, percent, plural, seconds
+from sidecar.review import RunReview, Standing
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 MAX_ROWS: Final = 200
 """Rows of one list on a page; the rest is counted there and stands in summary.json."""
-
-_SEVERITIES: Final = tuple(Severity)
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Equal problems, once."""
-
-    problem: Problem
-    target: str
-    """Label of the only target it concerns, else empty."""
-    times: int
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """Blocked writes that are alike: one row."""
-
-    write: BlockedWrite
-    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +39,10 @@ class Tally:
     drafts: int
     waiting: int
     """Not drawn yet in the run in progress."""
+    pending: int
+    """Changed or new, and nobody has said anything of them."""
+    words: Mapping[str, int]
+    """By what the cards say of themselves: changed, new, unchanged, ..."""
 
 
 class Pages:
@@ -77,11 +63,15 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"instant": instant, "clock": clock, "seconds": seconds, "plural": plural, "facts": facts}
+        environment.filters |= {
+            "instant": instant, "clock": clock, "seconds": seconds, "plural": plural, "facts": facts,
+            "percent": percent, "difflines": diff_lines,
+        }  # fmt: skip
         environment.globals["engine_name"] = engine_name
         self._environment = environment
         self._card = environment.get_template("card.html")
         self._page = environment.get_template("page.html")
+        self._frames = {name: environment.get_template(f"{name}.html") for name in ("timeline", "compare")}
 
     def index(self, view: GalleryView, linked: frozenset[str]) -> tuple[bytes, dict[str, Markup]]:
         """The first page, and its cards by target. ``linked`` are the runs that have a page of their own."""
@@ -100,24 +90,33 @@ class Pages:
             config_dir=view.config_dir,
             watching=view.watching,
             engine=view.engine,
+            review=view.reviews.get(view.shown.id) if view.shown else None,
+            standings=view.standings,
         )
         return html, {card.id: self._card_html(card, "") for card in cards}
 
-    def run(self, run: Run, config_dir: str) -> bytes:
-        """The page of one ended run; it never changes after."""
+    def frame(self, name: str, config_dir: str) -> bytes:
+        """``timeline`` or ``compare``: a page that its script fills with what the data files say."""
+        html = self._frames[name].render(kind=name, base="", build=self._build, assets=self._assets, run=None, config_dir=config_dir)
+        return html.encode("utf-8", "replace")
+
+    def run(self, run: Run, config_dir: str, review: RunReview | None = None) -> bytes:
+        """The page of one ended run; once the run was compared (``review``), it never changes after."""
         return self._render(
             kind="run",
             base="../../",
             run=run,
             current=None,
             failed=run if run.state in (RunState.FAILED, RunState.INVALID) else None,
-            cards=cards_of(run),
+            cards=cards_of(run, review=review),
             history=(),
             linked=frozenset(),
             health=[],
             config_dir=config_dir,
             watching=False,
             engine=run.engine,
+            review=review,
+            standings={},
         )
 
     def forget(self, base: str, keep: Iterable[str] = ()) -> None:
@@ -140,6 +139,8 @@ class Pages:
         config_dir: str,
         watching: bool,
         engine: EngineInfo | None,
+        review: RunReview | None,
+        standings: Mapping[str, Standing],
     ) -> bytes:
         labels = {card.id: card.picture.target.label for card in cards}
         html = self._page.render(
@@ -151,8 +152,12 @@ class Pages:
             current=current,
             failed=failed,
             failures=count_problems([problem for problem in failed.problems if problem.severity is Severity.ERROR], {}) if failed else [],
-            shelves=shelves(cards),
+            sections=sections(cards, review, busy=current is not None and bool(current.pictures)),
+            review=review,
+            edit=review.edit if review else None,
+            baselines=sum(standing.baseline is not None for standing in standings.values()),
             card_html=lambda card: self._card_html(card, base),
+            thumb=self._thumb,
             tally=_tally(cards, current),
             draft=bool(run and is_draft(run)) or any(card.draft for card in cards),
             problems=count_problems(_problems(run, failed), labels),
@@ -167,12 +172,19 @@ class Pages:
         )
         return html.encode("utf-8", "replace")
 
+    def _thumb(self, card: Card) -> str:
+        shot = self._images.shot(card.picture.after or card.picture.before)
+        return shot.thumb if shot else self._assets["icon.svg"]
+
     def _card_html(self, card: Card, base: str) -> Markup:
         known = self._cards.get((base, card.id))
         if known is not None and known[0] == card:
             return known[1]
         picture = card.picture
-        before, after = self._images.shot(picture.before), self._images.shot(picture.after)
+        shot = self._images.shot
+        before, after = shot(picture.before), shot(picture.after)
+        review = card.review
+        comparison = review.comparison if review else None
         only = after or before
         html = self._card.render(
             base=base,
@@ -181,6 +193,11 @@ class Pages:
             target=picture.target,
             before=before,
             after=after,
+            review=review,
+            reference=shot(review.reference) if review else None,
+            comparison=comparison,
+            mask=shot(comparison.mask) if comparison else None,
+            boxes=";".join(",".join(map(str, box)) for box in comparison.boxes) if comparison else "",
             shape=_shape(picture, only.landscape if only and only.width else None, bool(only and only.square)),
             overlays=[facts(overlay) for overlay in picture.overlays],
             left_out=[facts(overlay) for overlay in picture.left_out],
@@ -209,76 +226,17 @@ def _problems(run: Run | None, failed: Run | None) -> list[Problem]:
 
 
 def _tally(cards: Sequence[Card], current: Run | None) -> Tally:
+    words = Counter(card.word for card in cards)
     return Tally(
+        words=words,
+        pending=sum(card.review is not None and card.word in ("changed", "new") and card.verdict is None for card in cards),
         total=len(cards),
-        changed=sum(card.status is Status.CHANGED for card in cards),
-        failed=sum(card.status is Status.FAILED for card in cards),
-        troubled=sum(card.status in (Status.FAILED, Status.GONE) or bool(card.picture.problems) for card in cards),
+        changed=words["changed"],
+        failed=words["failed"],
+        troubled=sum(card.troubled for card in cards),
         drafts=sum(card.draft for card in cards),
         waiting=sum(card.run_id != current.id or card.status is Status.WAITING for card in cards) if current else 0,
     )
-
-
-def count_problems(problems: Iterable[Problem], labels: Mapping[str, str]) -> list[Counted]:
-    """Errors first; equal problems of several targets once, with their number."""
-    groups: dict[tuple[object, ...], list[Problem]] = {}
-    for problem in problems:
-        key = (_SEVERITIES.index(problem.severity), problem.what, problem.mend, problem.file, problem.line)
-        groups.setdefault(key, []).append(problem)
-    return [
-        Counted(group[0], labels.get(group[0].target, "") if len(group) == 1 else "", len(group))
-        for _, group in sorted(groups.items(), key=lambda item: item[0][0:1])
-    ]
-
-
-def count_writes(writes: Iterable[BlockedWrite]) -> list[Writes]:
-    """Unexpected writes first; equal ones once."""
-    counts: Counter[tuple[bool, str, str, str, str]] = Counter()
-    first: dict[tuple[bool, str, str, str, str], BlockedWrite] = {}
-    for write in writes:
-        key = (write.expected, write.server, write.method, write.path, write.meaning)
-        counts[key] += 1
-        first.setdefault(key, write)
-    return [Writes(first[key], counts[key]) for key in sorted(counts, key=lambda key: key[0])]
-
-
-def facts(overlay: Mapping[str, object]) -> list[tuple[str, str]]:
-    """What a worker reported of an overlay, as (name, value) lines, the overlay's name first; nested values stay out of the page."""
-    plain = {str(key): str(value) for key, value in overlay.items() if isinstance(value, str | int | float) and str(value)}
-    boxes = {str(key): ", ".join(map(str, value)) for key, value in overlay.items() if isinstance(value, list | tuple) and value}
-    name = plain.pop("name", "") or plain.pop("key", "") or "overlay"
-    return [("name", name), *plain.items(), *boxes.items()]
-
-
-def engine_name(engine: EngineInfo) -> str:
-    """``Kometa 2.4.4``, or ``Draft engine 0.1.0``: never to be mistaken for each other."""
-    return f"{'Kometa' if engine.kind == 'kometa' else f'{engine.kind.capitalize()} engine'} {engine.version}".rstrip()
-
-
-def instant(when: datetime) -> str:
-    """For ``<time datetime>``."""
-    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def clock(when: datetime) -> str:
-    """For people without scripts: ``21 Nov 2026, 01:10 UTC``. The page's script shows local time instead."""
-    when = when.astimezone(UTC)
-    return f"{when.day} {when:%b %Y, %H:%M} UTC"
-
-
-def seconds(value: float) -> str:
-    """``0.84 s``, ``12.3 s``, ``3 min 05 s``."""
-    if value < 10:
-        return f"{value:.2f} s"
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02} s"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 picture``, ``2 pictures``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _finalize(value: object) -> object:

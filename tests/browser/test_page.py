@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 from pydantic import SecretStr
 
 from sidecar.model import Health, PictureState, RunState, Severity
@@ -62,6 +62,10 @@ def listen(tab: Page) -> list[str]:
     tab.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
     tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     return wrong
+
+
+def viewer_button(tab: Page, name: str) -> Locator:
+    return tab.get_by_role("dialog").get_by_role("button", name=name, exact=True)
 
 
 async def look_around(tab: Page) -> None:
@@ -144,8 +148,9 @@ async def test_no_width_scrolls_sideways(desk: Desk, tab: Page, width: int) -> N
     await tab.locator("a[data-open]").first.click()
     for label in ("Side by side", "Slider"):
         await tab.get_by_role("radio", name=label).check()
-        assert await tab.evaluate("document.querySelector('.viewer__bar').scrollWidth") <= width
-        frame = await tab.locator("#viewer .frame").last.bounding_box()
+        for part in (".viewer__bar", ".viewer__tools", ".viewer__side"):
+            assert await tab.evaluate("part => document.querySelector(part).scrollWidth", part) <= width
+        frame = await tab.locator("#viewer .pane").last.bounding_box()
         assert frame
         assert frame["x"] + frame["width"] <= width
 
@@ -187,7 +192,7 @@ async def test_the_viewer_by_keyboard(desk: Desk, tab: Page) -> None:
         await divider.press("ArrowRight")
         await expect(divider).to_have_attribute("aria-valuenow", "52")
         await expect(tab.get_by_role("dialog", name="Movie 1 1991")).to_be_visible()
-        await tab.get_by_role("radio", name="Full size").check()
+        await viewer_button(tab, "Real pixels").click()
         size = await tab.locator("#viewer .shot--after").evaluate("image => [image.clientWidth, image.clientHeight]")
         assert size == [200, 300]
         await tab.keyboard.press("Escape")
@@ -203,7 +208,8 @@ async def test_filters(desk: Desk, tab: Page) -> None:
         visible = "[...document.querySelectorAll('[data-card]')].filter(card => card.offsetParent).map(card => card.dataset.target)"
         assert await tab.evaluate(visible) == ["102"]
         await expect(tab.get_by_role("heading", name="TV Shows")).to_be_hidden()
-        await tab.get_by_role("radio", name="Trouble").check()
+        await tab.get_by_role("radio", name="All").check()
+        await tab.get_by_role("searchbox").fill("no such title")
         assert await tab.evaluate(visible) == []
         await expect(tab.get_by_text("No picture fits this filter.")).to_be_visible()
 

@@ -88,8 +88,8 @@ def check_links(root: Path) -> None:
         for url in page(path).urls():
             if url.startswith("#"):
                 continue
-            assert re.fullmatch(r"[A-Za-z0-9._/-]+", url), url
-            target = (path.parent / url).resolve()
+            assert re.fullmatch(r"[A-Za-z0-9._/-]+(\?[a-z]+=[A-Za-z0-9._-]+)?", url), url
+            target = (path.parent / url.partition("?")[0]).resolve()
             assert target.is_relative_to(root.resolve()), url
             assert target.is_file(), f"{path.name} -> {url}"
 
@@ -265,7 +265,7 @@ def test_hostile_text_stays_text(gallery: Gallery, root: Path, store: Store) -> 
         found = page(path)
         assert not [attrs for _, attrs in found.tags if any(name.startswith("on") or name == "style" for name in attrs)]
         assert all(attrs.get("src") for tag, attrs in found.tags if tag == "script")
-        assert "<script>alert(1)</script>" in found.text or path.parent.name == "cards"
+        assert "<script>alert(1)</script>" in found.text or path.parent.name == "cards" or path.name in ("timeline.html", "compare.html")
         assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", path.read_text())
         assert "49" not in re.sub(r"\d{3,}", "", found.text)  # no template was run
     check_links(root)

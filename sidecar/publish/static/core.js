@@ -24,6 +24,8 @@ const gallery = (() => {
     announce: (words) => { document.getElementById("announce").textContent = words; },
     cards: () => [...document.querySelectorAll("[data-card]")],
     card: (target) => document.getElementById(`t-${target}`),
+    // Compared, different or new, and nobody has said anything of it.
+    pending: ({ dataset }) => "reviewed" in dataset && (dataset.status === "changed" || dataset.status === "new") && !dataset.verdict,
     // "x,y,w,h;x,y,w,h" -> [[x, y, w, h], ...]
     boxes: (text) => (text ? text.split(";").map((box) => box.split(",").map(Number)).filter((box) => box.length === 4 && box.every(Number.isFinite)) : []),
   };

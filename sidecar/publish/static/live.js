@@ -3,9 +3,7 @@
 // file server, file://) nothing here acts, and the page is what it was when it was published.
 "use strict";
 {
-  const root = document.documentElement;
-  const base = root.dataset.base;
-  const index = root.dataset.kind === "index";
+  const { root, base } = gallery;
   const pulse = document.getElementById("pulse");
   const pictures = document.getElementById("pictures");
   const PATIENCE = 4000; // ms that a new picture may take to load before its card is shown anyway
@@ -88,7 +86,9 @@
     if (focused) [...old.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus({ preventScroll: true });
   };
 
-  const shape = (part) => [...part.querySelectorAll("[data-card]")].map((card) => `${card.closest("[data-row]").dataset.row} ${card.dataset.target}`).join("\n");
+  // What stands where: rows and groups by what they say, cards by their targets.
+  const shape = (part) => [...part.querySelectorAll("[data-group], [data-card]")].map((element) => (element.dataset.group
+    ? `${element.dataset.group} ${element.querySelector(".group__head").textContent}` : `${element.closest("[data-row]").dataset.row} ${element.dataset.target}`)).join("\n");
 
   const whole = async () => {
     const page = html(await fetchText(`${base}index.html`));
@@ -109,7 +109,12 @@
         if (old?.dataset.key === card.dataset.key) card.replaceWith(old);
         else added.push(card);
       }
+      const folds = new Map([...pictures.querySelectorAll("details[id]")].map((fold) => [fold.id, fold]));
       pictures.replaceChildren(...next.childNodes);
+      for (const fold of pictures.querySelectorAll("details[id]")) {
+        const old = folds.get(fold.id);
+        if (old) fold.open = old.dataset.was === undefined ? old.open : old.dataset.was === "true";
+      }
       for (const card of added) card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
     }
     root.dataset.run = page.documentElement.dataset.run;
@@ -149,7 +154,9 @@
     "picture": (data) => patch(String(data.target)),
     "run.phase": (data) => { phase = String(data.name ?? ""); tellPhase(); },
     "run.started": () => { phase = ""; sync(); },
-    "run.ended": async () => { await sync(); document.getElementById("announce").textContent = document.querySelector("h1").textContent; },
+    "run.ended": async () => { await sync(); gallery.announce(document.querySelector("h1").textContent); },
+    "run.reviewed": sync,
+    "decided": sync,
     "health": sync,
     "reload": sync,
   };
@@ -176,6 +183,7 @@
     events.onopen = () => {
       if (!met) render();
       met = true;
+      gallery.tell("daemon:answers");
       pause = 1000;
       say("live", "Live");
       sync(); // what happened between the page's publication and now
@@ -191,13 +199,5 @@
     }
   };
 
-  const newest = async () => {
-    const latest = JSON.parse(await fetchText(`${base}latest.json`));
-    document.getElementById("notice").hidden = !latest.latest || latest.latest.run === root.dataset.run;
-  };
-
-  if (location.protocol.startsWith("http")) {
-    if (index) connect(1000);
-    else newest().catch(() => {}); // a copied run page has no latest.json beside it
-  }
+  if (gallery.served && gallery.kind === "index") connect(1000);
 }

@@ -4,6 +4,7 @@
 {
   const STEP = 2;
   const LEAP = 10;
+  const REACH = 28; // pixels from the line that still grab it
   const THRESHOLD = 6; // pixels that a finger may tremble before it means to drag
 
   const clamp = (value) => Math.min(100, Math.max(0, value));
@@ -31,6 +32,10 @@
   document.addEventListener("pointerdown", (event) => {
     const frame = event.target.closest("[data-compare]");
     if (!frame || event.button !== 0 || !event.isPrimary || event.target.closest("button, a")) return;
+    if (frame.dataset.grab === "line") { // zoomed in: only near the line, since elsewhere one moves the picture
+      const box = frame.getBoundingClientRect();
+      if (Math.abs(event.clientX - box.left - (box.width * position(frame)) / 100) > REACH) return;
+    }
     drag = { frame, id: event.pointerId, x: event.clientX, moving: event.pointerType === "mouse" };
     if (!drag.moving) return; // a finger may want to scroll: wait for what it does
     event.preventDefault();

@@ -10,7 +10,6 @@
 {
   const { make, zoom, still } = gallery;
   const PERIOD = 700; // ms that each picture stays in blink: under three flashes a second
-  const SIZES = [150, 250, 400, 600, 1000];
 
   const stage = document.querySelector("[data-stage]");
   const state = { subject: null, mode: "pair", at: null, fitted: true, box: -1, width: 250 };
@@ -78,8 +77,7 @@
     sizes: ({ now, ref, name, refName }) => ["light", "dark"].map((ground) => {
       const pictures = [ref && [ref, refName], [now, name]].filter(Boolean).map(([shot, words]) => {
         const small = image(shot, "shot--sized");
-        small.width = state.width;
-        small.height = Math.round((state.width * picture().height) / picture().width);
+        Object.assign(small.style, { width: `${state.width}px`, height: `${Math.round((state.width * picture().height) / picture().width)}px` });
         return make("figure", "sized", small, make("figcaption", "", words));
       });
       const box = make("div", `ground ground--${ground}`, ...pictures);
@@ -216,7 +214,6 @@
 
   gallery.stage = {
     element: stage,
-    sizes: SIZES,
     get mode() { return state.mode; },
     get blinking() { return blinking !== 0; },
     get fitted() { return state.fitted; },
@@ -235,7 +232,8 @@
     },
     resize(width) { state.width = width; if (state.mode === "sizes") draw(); },
     fit: () => go(null),
-    real: () => { if (state.mode !== "sizes") around(1 / devicePixelRatio / state.at.scale); },
+    get real() { return !state.fitted && Math.abs(state.at.scale * devicePixelRatio - 1) < 0.001; },
+    toReal: () => { if (state.mode !== "sizes" && state.at) go(zoom.held({ ...state.at, scale: 1 / devicePixelRatio }, picture(), room())); },
     zoomBy: (factor) => around(factor),
     pan: (dx, dy) => { if (!state.fitted) go(zoom.moved(state.at, dx, dy, picture(), room())); },
     next: (by) => focusBox(state.box < 0 && by < 0 ? -1 : state.box + by),

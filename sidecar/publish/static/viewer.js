@@ -122,7 +122,7 @@
 
   const ACTS = {
     close: () => viewer.close(), previous: () => step(-1), next: () => step(1),
-    fit: stage.fit, real: stage.real, in: () => stage.zoomBy(1.4), out: () => stage.zoomBy(1 / 1.4),
+    fit: stage.fit, real: stage.toReal, in: () => stage.zoomBy(1.4), out: () => stage.zoomBy(1 / 1.4),
     blink: () => stage.blink(!stage.blinking), boxes: () => stage.next(1),
   };
   viewer.addEventListener("click", (event) => {
@@ -180,7 +180,7 @@
     { keys: ["+", "="], show: ["+"], does: "Zoom in", where, act: ACTS.in },
     { keys: ["-"], does: "Zoom out", where, act: ACTS.out },
     { keys: ["0"], does: "Fit", where, act: ACTS.fit },
-    { keys: ["z"], does: "Real pixels, and back", where, act: () => (stage.fitted ? stage.real() : stage.fit()) },
+    { keys: ["z"], does: "Real pixels, and back", where, act: () => (stage.real ? stage.fit() : stage.toReal()) },
     { keys: ["Escape"], does: "Close", where, act: ACTS.close },
   );
 }

@@ -1,0 +1,29 @@
+// The gallery's data files, read by script: browsers refuse fetch() from file://, and a plain file server needs nothing else.
+"use strict";
+const kometaSidecar = (() => {
+  const waiting = new Map(); // name -> what a file that is being loaded will be given to
+  const known = new Map(); // name -> promise of its data
+
+  const read = (name) => new Promise((done, fail) => {
+    const script = document.createElement("script");
+    const end = (act) => (value) => { waiting.delete(name); script.remove(); act(value); };
+    waiting.set(name, end(done));
+    script.addEventListener("error", end(() => fail(new Error(`${name}.js cannot be read`))));
+    script.addEventListener("load", () => waiting.get(name) && end(() => fail(new Error(`${name}.js holds something else`)))());
+    script.src = `${gallery.base}${name}.js`;
+    document.head.append(script);
+  });
+
+  // `load("data/runs")` -> promise of what stands in data/runs.js; read once, unless `anew`.
+  gallery.load = (name, anew = false) => {
+    if (anew || !known.has(name)) {
+      const before = known.get(name) ?? Promise.resolve();
+      const data = before.catch(() => {}).then(() => read(name));
+      data.catch(() => { if (known.get(name) === data) known.delete(name); });
+      known.set(name, data);
+    }
+    return known.get(name);
+  };
+
+  return (name, data) => waiting.get(String(name))?.(data);
+})();

@@ -1,0 +1,36 @@
+// What was decided by now, on pages that never change: a run's own page, the timeline, a comparison. The first page says it
+// by itself. Also says on an earlier run's page that there is a newer one.
+"use strict";
+{
+  const NAMES = { approved: "Approved", rejected: "Rejected" };
+
+  // The state of a picture (see docs/gallery.md): the last word where it is of these bytes, else whether they are the baseline.
+  const verdict = (standing, sha256) => {
+    if (!standing || !sha256) return null;
+    if (standing.last?.sha256 === sha256) return standing.last.verdict;
+    return standing.baseline?.sha256 === sha256 ? "approved" : null;
+  };
+
+  const show = (card, word) => {
+    const chip = card.querySelector("[data-verdict-chip]");
+    if (word) card.dataset.verdict = word;
+    else delete card.dataset.verdict;
+    if (!chip) return;
+    chip.hidden = !word;
+    chip.textContent = NAMES[word] ?? "";
+  };
+
+  const decisions = async (anew = false) => {
+    const { targets } = await gallery.load("data/decisions", anew);
+    for (const card of gallery.cards()) show(card, verdict(targets[card.dataset.target], card.dataset.sha));
+    gallery.tell("gallery:decided");
+  };
+
+  gallery.verdicts = { verdict, decisions, NAMES };
+
+  if (gallery.kind === "run") {
+    decisions().catch(() => {}); // a copy without it: nothing was decided that we know of
+    const notice = (newest) => { document.getElementById("notice").hidden = !newest || newest <= gallery.root.dataset.run; };
+    gallery.load("data/runs").then(({ newest }) => notice(newest)).catch(() => {});
+  }
+}
