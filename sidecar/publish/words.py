@@ -54,7 +54,7 @@ def percent(fraction: float) -> str:
 
 def diff_lines(diff: str) -> list[tuple[str, str]]:
     """A unified diff as (kind, line): add, del, hunk or same; without the lines that name the files."""
-    lines = []
+    lines: list[tuple[str, str]] = []
     for line in diff.splitlines():
         if line.startswith(("--- ", "+++ ")) and not any(kind == "hunk" for kind, _ in lines):
             continue
