@@ -58,7 +58,7 @@ def _serve(options: argparse.Namespace) -> int:
     except warm.Unusable as error:
         print(error, file=sys.stderr)  # noqa: T201  # the exit message
         return 3
-    states = speedups.apply(kometa.version, frozenset(options.off), kometa.memo, kometa.files)
+    states = speedups.apply(kometa.version, frozenset(options.off), kometa)
     kometa.speedups.update(states)
     hello = {
         "type": "hello",
@@ -83,11 +83,13 @@ def _serve(options: argparse.Namespace) -> int:
             return True
         if options.cache is not None and kometa.memo.save(options.cache / MEMO):
             kometa.files.save(options.cache / FILES)
+            kometa.pictures.prune()
         return False
 
     def learn(message: dict[str, Any]) -> None:
         kometa.memo.learn(message.get("entries"), message.get("used"))
         kometa.files.want(message.get("files"))
+        kometa.answers.learn(message.get("word"), message.get("answers"))
 
     parent = 0 if options.parent is not None else None
     server = Server(

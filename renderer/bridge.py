@@ -15,6 +15,7 @@ import urllib.request
 import urllib.response
 from collections.abc import Callable
 from email.message import Message
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, RetryError
 from requests.utils import DEFAULT_ACCEPT_ENCODING
-from urllib3 import HTTPConnectionPool, Timeout
+from urllib3 import HTTPConnectionPool, HTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -35,7 +36,8 @@ from urllib3.exceptions import (
     ResponseError,
 )
 
-from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER
+from renderer.answers import Answers
+from renderer.protocol import GRANT_HEADER, KEEP_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
 
 _HOST = "gateway.invalid"
 """What urllib3 believes to talk to; never resolved, never sent (Host is the origin's)."""
@@ -78,9 +80,10 @@ class _Pool(HTTPConnectionPool):
 class Bridge:
     """One child's way to the gateway. Make it after the fork: connections must not be shared between processes."""
 
-    def __init__(self, path: str, token: str) -> None:
+    def __init__(self, path: str, token: str, answers: Answers | None = None) -> None:
         self._pool = _Pool(path)
         self._token = token
+        self._answers = answers or Answers()
 
     def install(self) -> list[str]:
         """Lead everything here; returns what could not be led here, for the log (such use is refused by the guard)."""
@@ -95,14 +98,30 @@ class Bridge:
             cert: Any = None,
             proxies: Any = None,
         ) -> requests.Response:
-            return bridge.send(adapter, request, timeout)
+            return bridge.known(adapter, request) or bridge.send(adapter, request, timeout)
 
+        # Proxies and .netrc have no say here; requests looks for them before each request.
+        sessions: Any = requests.sessions
+        sessions.get_environ_proxies = _none
+        sessions.get_netrc_auth = _nobody
         HTTPAdapter.send = send  # type: ignore[assignment,method-assign]  # the one hook that this module is about
         urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({}), _urllib_handler(self)))
         return [note for note in (_lead_letterboxd(),) if note]
 
     def close(self) -> None:
         self._pool.close()
+
+    def known(self, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response | None:
+        """The answer that an earlier run got and that still holds."""
+        key = self._key(request)
+        answer = self._answers.find(key) if key else None
+        return _response(adapter, request, answer.media_type, answer.text.encode()) if answer else None
+
+    def _key(self, request: requests.PreparedRequest) -> str | None:
+        host = urlsplit(str(request.url)).hostname or ""
+        if not host.endswith(PLEX_SUFFIX):
+            return None
+        return self._answers.key(str(request.method), str(request.url), dict(request.headers or {}), self._token)
 
     def send(self, adapter: HTTPAdapter, request: requests.PreparedRequest, timeout: Any) -> requests.Response:
         """What ``HTTPAdapter.send`` promises: a Response not yet read, or one of requests' exceptions."""
@@ -130,7 +149,16 @@ class Bridge:
             raise ReadTimeout(error, request=request) from error
         except HTTPError as error:
             raise RequestsConnectionError(error, request=request) from error
-        return adapter.build_response(request, answer)
+        keep = answer.headers.pop(KEEP_HEADER, None)
+        if keep is None or answer.status != HTTPStatus.OK or (key := self._key(request)) is None:
+            return adapter.build_response(request, answer)
+        try:
+            data = answer.read()
+        except HTTPError as error:
+            raise RequestsConnectionError(error, request=request) from error
+        media_type = answer.headers.get("Content-Type", "")
+        self._answers.keep(key, keep, media_type, data)
+        return _response(adapter, request, media_type, data)
 
     def open(
         self, method: str, url: str, target: str, headers: dict[str, Any], body: Any, timeout: Any, chunked: bool = False, retries: Any = 0
@@ -157,6 +185,20 @@ class Bridge:
             timeout=timeout,
             chunked=chunked,
         )
+
+
+def _none(*_args: Any, **_kwargs: Any) -> dict[str, str]:
+    return {}
+
+
+def _nobody(*_args: Any, **_kwargs: Any) -> None:
+    return None
+
+
+def _response(adapter: HTTPAdapter, request: requests.PreparedRequest, media_type: str, data: bytes) -> requests.Response:
+    headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
+    answer = HTTPResponse(io.BytesIO(data), headers, HTTPStatus.OK, reason="OK", preload_content=False, decode_content=False)
+    return adapter.build_response(request, answer)
 
 
 def _urllib_handler(bridge: Bridge) -> urllib.request.BaseHandler:

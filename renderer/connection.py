@@ -26,8 +26,8 @@ class Connection:
     def send(self, message: dict[str, Any]) -> None:
         if self.broken:
             return
-        if message["type"] == "log" and len(self.waiting) > SOFT_BUFFER:
-            self.dropped += 1
+        if message["type"] in ("log", "lines") and len(self.waiting) > SOFT_BUFFER:
+            self.dropped += len(message.get("lines", "1"))
             return
         if self.dropped and len(self.waiting) < SOFT_BUFFER // 2 and "id" in message:
             lost, self.dropped = self.dropped, 0

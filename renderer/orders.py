@@ -73,7 +73,10 @@ def _order(job: str, gateway: str, timeout: int, level: int, shard: dict[str, An
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise BadOrder(f"shard index is not a whole number: {index!r}")
     home = Path(_text(shard, "home"))
-    order = Order(job=job, shard=index, home=home, token=_text(shard, "token"), gateway=gateway, timeout=timeout, level=level)
+    plex = shard.get("plex") or ""
+    if not isinstance(plex, str):
+        raise BadOrder(f"shard {index}: plex is no text")
+    order = Order(job=job, shard=index, home=home, token=_text(shard, "token"), gateway=gateway, timeout=timeout, level=level, plex=plex)
     if not home.is_absolute() or not home.is_dir():
         raise BadOrder(f"shard {index}: there is no directory {home} here")
     if not order.config.is_file():

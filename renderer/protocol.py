@@ -5,7 +5,7 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
 
     worker  -> sidecar   hello      protocol, worker, kometa, python, pillow, layout, network, pid, socket (path),
                                     speedups {name: state}
-    sidecar -> worker    render     id, gateway (path of its unix socket), deadline (s), shards [{index, home, token}], options {}
+    sidecar -> worker    render     id, gateway (path of its unix socket), deadline (s), shards [{index, home, token, plex}], options {}
     sidecar -> worker    cancel     id
     sidecar -> worker    ping       n
     sidecar -> worker    catalogue
@@ -14,6 +14,7 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
     worker  -> sidecar   catalogue  version, fonts [name], overlays {file name: text}: what Kometa brings with it
     worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
     worker  -> sidecar   log        id, shard, level, text, source
+    worker  -> sidecar   lines      id, shard, level, lines [[text, source], ...]: several of log at once
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
     worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds, limit
     worker  -> sidecar   done       id, outcome (the worst of the shards'), detail, seconds
@@ -26,8 +27,9 @@ last two names it as its ``limit``. Text of ``log`` is one line; a flood of them
 An entry of ``applied`` or ``left_out`` has name, kind, order, group, weight, queue, text, file, box [x, y, width, height], reason and
 by, as far as they are known.
 
-``home`` is Kometa's working directory for the shard: ``home/config/config.yml`` is its config; ``home/config`` is where
-it writes. One render at a time. A closed connection cancels the render that came over it.
+``plex`` is a word that is the same again only while nothing changed on the Plex servers and the shard may see the same of them;
+empty (or left out) where nobody can tell. ``home`` is Kometa's working directory for the shard: ``home/config/config.yml`` is its
+config; ``home/config`` is where it writes. One render at a time. A closed connection cancels the render that came over it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import json
 import struct
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Both ends must agree; a worker of another number is refused."""
 
 MAX_FRAME = 8 * 1024 * 1024
@@ -47,6 +49,9 @@ ORIGIN_HEADER = "X-Sidecar-Origin"
 
 GRANT_HEADER = "X-Sidecar-Grant"
 """On every request through the gateway's unix socket: the shard's token."""
+
+KEEP_HEADER = "X-Sidecar-Keep"
+"""On an answer through the gateway's unix socket: the seconds for which it may be given again under the same ``plex`` word."""
 
 PLEX_SUFFIX = ".plex.invalid"
 """Plex server NAME is ``http://NAME.plex.invalid:32400`` in what Kometa is given (RFC 6761: never resolves)."""

@@ -22,7 +22,7 @@ MAX_BAD_LINES = 2000
 """Lines of WARNING and worse that one child may send."""
 
 SOON = 16 * 1024
-"""Bytes of ordinary log lines that are sent together."""
+"""Characters of ordinary log lines that are sent together."""
 
 BEAT = 1.0
 """Seconds between signs of life while lines are only counted."""
@@ -54,21 +54,28 @@ class Reporter:
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
         self._sent = 0.0
-        self._waiting = bytearray()
+        self._lines: list[tuple[str, str]] = []
+        self._waiting = 0
         self._flusher: threading.Thread | None = None
         self._phase = ("", "")
         self.critical: str = ""
         """The first CRITICAL line."""
 
-    def send(self, kind: str, *, soon: bool = False, **fields: object) -> None:
-        """Send one message; with ``soon`` together with what follows, within 16 KiB and a tenth of a second.
+    def send(self, kind: str, **fields: object) -> None:
+        """Send one message, after the ordinary lines that wait.
 
         Blocks while the parent is behind; a parent that is gone ends this process (SIGPIPE).
         """
-        frame = encode({"type": kind, **self._about, **fields})
         with self._lock:
-            self._waiting += frame
-            if not soon or len(self._waiting) >= SOON:
+            self.flush()
+            self._write(encode({"type": kind, **self._about, **fields}))
+
+    def _soon(self, text: str, source: str) -> None:
+        """Send an ordinary line together with what follows, within 16 KiB and a tenth of a second."""
+        with self._lock:
+            self._lines.append((text, source))
+            self._waiting += len(text)
+            if self._waiting >= SOON:
                 self.flush()
             elif self._flusher is None:
                 self._flusher = threading.Thread(target=self._flush_often, daemon=True)
@@ -80,14 +87,17 @@ class Reporter:
             self.flush()
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the lines that wait."""
         with self._lock:
-            if not self._waiting:
-                return
-            self._sent = time.monotonic()
-            data, self._waiting = memoryview(self._waiting), bytearray()
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            lines, self._lines, self._waiting = self._lines, [], 0
+            if lines:
+                self._write(encode({"type": "lines", **self._about, "level": "INFO", "lines": lines}))
+
+    def _write(self, frame: bytes) -> None:
+        self._sent = time.monotonic()
+        data = memoryview(frame)
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def log(self, level: str, text: str, source: str = "") -> None:
         """One line of the log, cut to MAX_TEXT; beyond the bounds it is only counted."""
@@ -105,7 +115,17 @@ class Reporter:
             text = text.replace(self._secret, "(redacted)")
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
-        self.send("log", soon=not bad, level=level, text=text, source=source)
+        if level == "INFO":
+            self._soon(text, source)
+        else:
+            self.send("log", level=level, text=text, source=source)
+
+    def line(self, message: str, path: str, number: int) -> None:
+        """An ordinary line of Kometa's log."""
+        text = plain(message)
+        if text:
+            self.log("INFO", text, f"{path.rpartition('/')[2]}:{number}")
+            self.watch(text)
 
     def phase(self, name: str, detail: str = "") -> None:
         """The run entered a phase; the same one again is not repeated, and the first and last ones are not left backwards."""

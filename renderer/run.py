@@ -45,6 +45,8 @@ class Order:
     """Seconds; Kometa's --timeout, for requests that set none of their own."""
     level: int = logging.INFO
     """Lowest level of log lines to send."""
+    plex: str = ""
+    """Word under which Plex's answers may be kept."""
 
     @property
     def config(self) -> Path:
@@ -102,7 +104,9 @@ def _become(kometa: Kometa, order: Order, output: int) -> None:
 def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) -> tuple[str, str]:
     """Outcome and detail. Exceptions are Kometa's own and end in ``failed``."""
     guard.report = lambda text: reporter.log("WARNING", text, "worker")
-    bridge = Bridge(order.gateway, order.token)
+    kometa.answers.begin(order.plex)
+    kometa.files.begin(order.token)
+    bridge = Bridge(order.gateway, order.token, kometa.answers)
     for note in bridge.install():
         reporter.log("WARNING", note, "worker")
     guard.only(order.gateway)
@@ -110,7 +114,7 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         module = _load(kometa, order)
         _listen(kometa, module, reporter, order)
         if kometa.speedups.get("log_relief") == "on" and order.level > logging.DEBUG:
-            speedups.relieve()
+            speedups.relieve(reporter)
         observe.install(reporter)
         arguments: dict[str, Any] = module.run_args
         reporter.phase("connect")
@@ -140,6 +144,8 @@ def _teach(kometa: Kometa, reporter: Reporter) -> None:
     for news in kometa.memo.news():
         reporter.send("learnt", **news, files=files)
         files = []
+    for answers in kometa.answers.news():
+        reporter.send("learnt", **answers)
 
 
 def _load(kometa: Kometa, order: Order) -> ModuleType:

@@ -6,6 +6,9 @@
     template_memo   an expansion that was made before, of the same templates with the same variables, is not made again (memo.py)
     filter_choices  the choices of a filter (resolutions, genres, ...) are read once per library and run, not once per definition
     title_probe     that no collection is named like an overlay is looked up in one list of collections, not asked once per definition
+    plex_answers    what the gateway answered in an earlier render is not asked again while Plex has not changed (answers.py)
+    pictures        a poster at canvas size, and an overlay's image decoded, are made once (pictures.py)
+    tls_stores      the certificates that no connection here will be checked against are not loaded: TLS ends at the gateway
     yaml_preload    Kometa's own YAML files are parsed once, by the worker while it is idle (preload.py)
     log_relief      debug lines, which nobody is sent, are not made; Kometa's log file in the preview's folder is not written
 
@@ -23,7 +26,10 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from renderer.memo import Memo
+from renderer.pictures import Pictures
 from renderer.preload import Preload, yaml_class
+from renderer.report import Reporter
+from renderer.warm import Kometa
 
 VERIFIED = ("2.4.4",)
 """Kometa versions whose warm output was compared with cold output, byte by byte. Others run as they are."""
@@ -36,12 +42,14 @@ class NotFound(Exception):
     """The place that a speed-up changes is not there, or not as it was. The text says what."""
 
 
-def apply(version: str, off: frozenset[str], memo: Memo, preload: Preload) -> dict[str, str]:
+def apply(version: str, off: frozenset[str], kometa: Kometa) -> dict[str, str]:
     """Switch on what can be; per name ``on``, or ``off: why``. Call once, when Kometa's modules are loaded."""
     switches = {
         **SWITCHES,
-        "template_memo": lambda: _template_memo(memo),
-        "yaml_preload": lambda: _yaml_preload(preload),
+        "template_memo": lambda: _template_memo(kometa.memo),
+        "plex_answers": lambda: setattr(kometa.answers, "on", True),
+        "pictures": lambda: _pictures(kometa.pictures),
+        "yaml_preload": lambda: _yaml_preload(kometa.files),
         "log_relief": _log_relief,
     }
     states = {}
@@ -113,24 +121,31 @@ def _log_relief() -> None:
         raise NotFound("modules.logs has no MyLogger with debug")
 
 
-def relieve() -> None:
-    """In a child: no debug lines, no rules and blank lines (which say nothing and are sent to nobody), and no log file."""
+def relieve(reporter: Reporter) -> None:
+    """In a child: no debug lines, no rules and blank lines (which say nothing and are sent to nobody), and no log file.
+
+    An ordinary line goes straight to ``reporter`` instead of through Kometa's formatters and logging's records.
+    """
     logger: Any = _module("modules.logs").MyLogger
     logger.debug = _nothing
-    # Kometa finds out who logs by the first frame of another file than its own: the new method is to be of that file.
-    code = compile(_QUIET_INFO, logger.info.__code__.co_filename, "exec", dont_inherit=True)
-    space: dict[str, Any] = {"info": logger.info}
-    exec(code, space)  # noqa: S102  # our own text, under Kometa's file name
-    logger.info = space["quiet"]
+    original = logger.info
+    own = logger.info.__code__.co_filename
+
+    def info(self: Any, msg: Any, *args: Any, **kwargs: Any) -> None:
+        text = str(msg)
+        if args or kwargs or "\n" in text or "Pool(" in text:
+            original(self, msg, *args, **kwargs)  # what Kometa does with these is its own business
+        elif text.strip("|=- "):
+            for secret in self.secrets:
+                text = text.replace(secret, "(redacted)")
+            frame: Any = sys._getframe(1)  # noqa: SLF001  # as logging itself finds out who logs
+            while frame.f_back and frame.f_code.co_filename == own:
+                frame = frame.f_back
+            reporter.line(text, frame.f_code.co_filename, frame.f_lineno)
+
+    logger.info = info
     handlers: Any = _module("logging.handlers")
     handlers.RotatingFileHandler.emit = _open_only
-
-
-_QUIET_INFO = """
-def quiet(self, msg, *args, **kwargs):
-    if str(msg).strip("|=- "):
-        info(self, msg, *args, **kwargs)
-"""
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:
@@ -220,6 +235,24 @@ def _yaml_preload(preload: Preload) -> None:
     preload.attach(owner)
 
 
+def _pictures(pictures: Pictures) -> None:
+    for name in ("modules.overlay", "modules.overlays"):
+        module: Any = _module(name)
+        real = getattr(module, "Image", None)
+        if real is None or real is not sys.modules.get("PIL.Image"):
+            raise NotFound(f"{name} does not import PIL's Image")
+    for name in ("modules.overlay", "modules.overlays"):
+        module = _module(name)
+        module.Image = pictures.module(module.Image)
+
+
+def _tls_stores() -> None:
+    context: Any = sys.modules["ssl"].SSLContext
+    if not callable(getattr(context, "load_default_certs", None)):
+        raise NotFound("ssl has no SSLContext.load_default_certs")
+    context.load_default_certs = _nothing
+
+
 # ── template expansion ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -307,4 +340,5 @@ SWITCHES: dict[str, Callable[[], None]] = {
     "template_loop": _template_loop,
     "filter_choices": _filter_choices,
     "title_probe": _title_probe,
+    "tls_stores": _tls_stores,
 }

@@ -19,7 +19,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from renderer.answers import Answers
 from renderer.memo import Memo
+from renderer.pictures import Pictures
 from renderer.preload import Preload
 
 FIRST = ("modules.builder", "modules.config")
@@ -43,6 +45,8 @@ class Kometa:
     skipped: dict[str, str] = field(default_factory=dict)
     """Modules that could not be imported ahead, and why; a run imports them itself, or does not."""
     memo: Memo = field(default_factory=Memo)
+    pictures: Pictures = field(default_factory=Pictures)
+    answers: Answers = field(default_factory=Answers)
     files: Preload = field(default_factory=lambda: Preload(Path(os.devnull)))
     speedups: dict[str, str] = field(default_factory=dict)
     """Name -> on, or why it is off."""
@@ -79,7 +83,17 @@ def load(home: Path, cache: Path | None = None) -> Kometa:
     _pillow()
     memo = Memo(version(home))
     files = Preload(home, memo.look)
-    return Kometa(home=home, script=script, code=code, version=version(home), preload=preload, skipped=skipped, memo=memo, files=files)
+    return Kometa(
+        home=home,
+        script=script,
+        code=code,
+        version=version(home),
+        preload=preload,
+        skipped=skipped,
+        memo=memo,
+        files=files,
+        pictures=Pictures(cache / "pictures" if cache else None),
+    )
 
 
 def settle() -> None:

@@ -247,6 +247,8 @@ class Shard:
     home: Path
     """Kometa's working directory for this shard; ``home/config/config.yml`` is its config. Made by ``materialise``."""
     targets: tuple[Target, ...]
+    plex: str = ""
+    """A word that is the same again only while nothing changed on the Plex servers and the shard may see the same; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

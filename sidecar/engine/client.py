@@ -12,7 +12,7 @@ import itertools
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -164,7 +164,9 @@ class WorkerLink(asyncio.Protocol):
                     "id": running.id,
                     "gateway": where(job.gateway),
                     "deadline": job.deadline,
-                    "shards": [{"index": shard.index, "home": where(shard.home), "token": shard.token} for shard in job.shards],
+                    "shards": [
+                        {"index": shard.index, "home": where(shard.home), "token": shard.token, "plex": shard.plex} for shard in job.shards
+                    ],
                     "options": {"phase_deadline": job.phase_deadline, "memory": job.memory},
                 }
             )
@@ -258,7 +260,7 @@ class WorkerLink(asyncio.Protocol):
                 running.done.set_result(message)
         elif kind == "shard":
             _remember_shard(running, message)
-        elif (event := event_of(message)) is not None:
+        for event in events_of(message):
             _remember(running, event)
             try:
                 running.report(event)
@@ -266,10 +268,20 @@ class WorkerLink(asyncio.Protocol):
                 log.exception("a listener failed on %s", event)
 
 
-def event_of(message: Mapping[str, Any]) -> EngineEvent | None:
-    """The event that a worker's message means, or None for one that this version does not know."""
+def events_of(message: Mapping[str, Any]) -> Iterator[EngineEvent]:
+    """The events that a worker's message means; none of one that this version does not know."""
     shard = message.get("shard")
     shard = shard if isinstance(shard, int) else 0
+    if message.get("type") == "lines":
+        level, lines = str(message.get("level", "INFO")), message.get("lines")
+        for line in lines if isinstance(lines, list) else ():
+            if isinstance(line, list) and len(line) == 2:
+                yield LogLine(level=level, text=str(line[0]), shard=shard, source=str(line[1]))
+    elif (event := _event_of(message, shard)) is not None:
+        yield event
+
+
+def _event_of(message: Mapping[str, Any], shard: int) -> EngineEvent | None:
     match message.get("type"):
         case "log":
             return LogLine(

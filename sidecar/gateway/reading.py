@@ -43,15 +43,15 @@ class Reading:
         key = reads.key(verdict.send, headers)
         place = (key, verdict.rule.view, scope)
         known = self._cuts.get(place) if key else None
-        if key and known and 0 <= time.monotonic() - known[0] <= key.age:
+        if key and known and 0 <= (age := time.monotonic() - known[0]) <= key.age:
             self._counters[HIT] += 1
-            return wire.xml(known[1])
+            return wire.xml(known[1], key.age - age)
         asked = time.monotonic()
         data = await self._cut(headers, reads, verdict, scope)
         if key:
             self._cuts.put(place, (asked, data))
         self._counters["answered" if data is EMPTY else "forwarded"] += 1
-        return wire.xml(data)
+        return wire.xml(data, key.age if key else 0.0)
 
     async def _cut(self, headers: Mapping[str, str], reads: PlexReads, verdict: Verdict, scope: Scope) -> bytes:
         view = verdict.rule.view

@@ -44,6 +44,12 @@ class PlexReads:
         server = client.server
         self._who = f"{server.url}\n{hashlib.sha256(server.token.get_secret_value().encode()).hexdigest()}"
 
+    @property
+    def word(self) -> str | None:
+        """Says which server this is, whose token is used, and its epoch; None while nobody vouches for that."""
+        epoch = self.freshness.epoch
+        return f"{self._who}\n{epoch}" if epoch else None
+
     def key(self, request: Canonical, headers: Mapping[str, str]) -> Key | None:
         """The place of the answer to a read; None where it cannot be kept. Headers that do not reach Plex do not count."""
         epoch = self.freshness.epoch

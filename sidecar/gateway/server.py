@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import secrets
@@ -101,6 +102,7 @@ class Gateway:
         self._socket = socket
         self._tcp_port = tcp_port
         self._counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self._life = secrets.token_hex(8)
         self._grants = Grants()
         self._servers: dict[str, PlexReads] = {}
         self._retired: list[PlexClient] = []
@@ -183,6 +185,19 @@ class Gateway:
     def reads(self, server: str) -> PlexReads | None:
         """The cached reads of a Plex server, for others that read it."""
         return self._servers.get(server)
+
+    def word(self, scopes: Mapping[str, Scope]) -> str:
+        """The same again only while nothing changed on these servers and ``scopes`` are the same; empty where nobody can tell.
+
+        A renderer may answer a read itself as it was answered before under the same word (``KEEP_HEADER``).
+        """
+        parts = [self._life]
+        for name, scope in sorted(scopes.items()):
+            reads = self._servers.get(name)
+            if reads is None or (word := reads.word) is None:
+                return ""
+            parts += [name, word, *(repr(sorted(keys)) for keys in (scope.targets, scope.visible, scope.sections))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _reads(self, client: PlexClient) -> PlexReads:
         freshness = Freshness(client, place(self._plex_cache, client))

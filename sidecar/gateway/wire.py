@@ -7,6 +7,8 @@ from typing import Final
 
 from aiohttp import ClientResponse, web
 
+from renderer.protocol import KEEP_HEADER
+
 XML: Final = "application/xml"
 
 
@@ -57,6 +59,9 @@ def text(status: int, reason: str) -> web.Response:
     return response
 
 
-def xml(data: bytes) -> web.Response:
-    """Plex's XML."""
-    return web.Response(body=data, content_type=XML, charset="utf-8")
+def xml(data: bytes, keep: float = 0.0) -> web.Response:
+    """Plex's XML. ``keep``: seconds for which the renderer may give this answer to itself again (see ``Gateway.word``)."""
+    response = web.Response(body=data, content_type=XML, charset="utf-8")
+    if keep > 0:
+        response.headers[KEEP_HEADER] = f"{keep:.0f}"
+    return response

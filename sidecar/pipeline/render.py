@@ -131,7 +131,13 @@ class Renderer:
         run_id = recorder.run.id
         folder = self._work / run_id
         shards = tuple(
-            Shard(index=index, token=secrets.token_urlsafe(24), home=folder / str(index), targets=targets)
+            Shard(
+                index=index,
+                token=secrets.token_urlsafe(24),
+                home=folder / str(index),
+                targets=targets,
+                plex=self._gateway.word(scopes_for(targets, plan.targets, plan.scopes)),
+            )
             for index, targets in enumerate(divide(plan.targets, self._shards))
         )
         job = RenderJob(

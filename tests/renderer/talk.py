@@ -18,6 +18,17 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 
+def unfold(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``messages`` with the lines that were sent together as messages of their own."""
+    one = [
+        [{**message, "type": "log", "text": text, "source": source} for text, source in message["lines"]]
+        if message["type"] == "lines"
+        else [message]
+        for message in messages
+    ]
+    return [message for several in one for message in several]
+
+
 class Talk:
     """One connection. Messages are kept in the order they came."""
 
@@ -48,7 +59,7 @@ class Talk:
             data = self.link.recv(65536)
             if not data:
                 raise EOFError(f"closed before {until}: {taken}")
-            self.queue += self.decoder.feed(data)
+            self.queue += unfold(self.decoder.feed(data))
 
     def render(self, *homes: Path, job: str = "job", gateway: str = "/nowhere", deadline: float = 20, **options: Any) -> None:
         shards = [{"index": number, "home": str(home), "token": f"token-{number}"} for number, home in enumerate(homes)]

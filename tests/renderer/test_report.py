@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from renderer import report
 from renderer.protocol import Decoder
 from renderer.report import LogHandler, Reporter, plain
+from tests.renderer.talk import unfold
 
 
 class Pipe:
@@ -25,7 +26,7 @@ class Pipe:
         self.decoder = Decoder()
 
     def messages(self) -> list[dict[str, Any]]:
-        return self.decoder.feed(os.read(self.out, 10**6))
+        return unfold(self.decoder.feed(os.read(self.out, 10**6)))
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from renderer import speedups
-from renderer.memo import Memo
-from renderer.preload import Preload
+from renderer.report import Reporter
+from renderer.warm import Kometa
 
 
 def applied(version: str, off: frozenset[str]) -> dict[str, str]:
-    return speedups.apply(version, off, Memo(), Preload(Path("/nowhere")))
+    """Without what would change this process."""
+    kometa = Kometa(home=Path("/nowhere"), script=Path("/nowhere"), code=compile("", "x", "exec"), version=version, preload="on")
+    return speedups.apply(version, off | {"tls_stores"}, kometa)
 
 
 class Passed(Exception):
@@ -119,13 +121,13 @@ def test_a_function_without_source_is_left_alone() -> None:
 
 def test_states_say_why_they_are_off() -> None:
     unknown = applied("9.9", frozenset())
-    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "yaml_preload", "log_relief"}
-    assert set(unknown.values()) == {"off: not verified with Kometa 9.9"}
+    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "plex_answers", "pictures", "yaml_preload", "log_relief"}
+    assert set(unknown.values()) == {"off: not verified with Kometa 9.9", "off: by setting"}
     assert set(applied("2.4.4", frozenset({"all"})).values()) == {"off: by setting"}
 
 
 def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("modules.mdblist", "modules.meta", "modules.logs", "modules.plex", "modules.request", "tenacity.nap"):
+    for name in ("modules.mdblist", "modules.meta", "modules.logs", "modules.plex", "modules.request", "modules.overlay", "tenacity.nap"):
         monkeypatch.delitem(speedups.sys.modules, name, raising=False)  # type: ignore[attr-defined]
     assert applied("2.4.4", frozenset({"template_loop"})) == {
         "mdblist_sleep": "off: modules.mdblist is not loaded",
@@ -133,6 +135,9 @@ def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         "template_loop": "off: by setting",
         "filter_choices": "off: modules.plex is not loaded",
         "title_probe": "off: modules.plex is not loaded",
+        "tls_stores": "off: by setting",
+        "plex_answers": "on",
+        "pictures": "off: modules.overlay is not loaded",
         "template_memo": "off: modules.meta is not loaded",
         "yaml_preload": "off: modules.request has no YAML",
         "log_relief": "off: modules.logs is not loaded",
@@ -224,24 +229,41 @@ def test_relieved_logs_keep_what_says_something(monkeypatch: pytest.MonkeyPatch)
     import logging.handlers
 
     said: list[str] = []
+    sent: list[tuple[str, str, int]] = []
 
     class MyLogger:
+        secrets = ("hush",)
+
         def info(self, msg: Any, *_args: Any) -> None:
             said.append(str(msg))
 
         debug = info
         _log = info
 
+    class Sent(Reporter):
+        def line(self, message: str, path: str, number: int) -> None:
+            sent.append((message, path, number))
+
     module = ModuleType("modules.logs")
     module.MyLogger = MyLogger  # type: ignore[attr-defined]
     monkeypatch.setitem(speedups.sys.modules, "modules.logs", module)  # type: ignore[attr-defined]
     monkeypatch.setattr(logging.handlers.RotatingFileHandler, "emit", logging.handlers.RotatingFileHandler.emit)
-    speedups.relieve()
-    for text in ("", "|====|", "| Overlays |", "plain"):
-        MyLogger().info(text)
+    speedups.relieve(Sent(-1, "job", 0, ""))
+    space: dict[str, Any] = {}
+    exec(compile("def say(logger, *what):\n    logger.info(*what)\n", "/kometa/who.py", "exec"), space)
+    for what in (("",), ("|====|",), ("| Overlays |",), ("plain hush",), ("with %s", "more"), ("two\nlines",)):
+        space["say"](MyLogger(), *what)
     MyLogger().debug("nobody is sent this")
-    assert said == ["| Overlays |", "plain"]
-    assert MyLogger.info.__code__.co_filename == MyLogger._log.__code__.co_filename, "Kometa skips its own file to find who logs"
+    assert sent == [("| Overlays |", "/kometa/who.py", 2), ("plain (redacted)", "/kometa/who.py", 2)]
+    assert said == ["with %s", "two\nlines"], "what needs Kometa's own treatment gets it"
+
+
+def test_certificates_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ssl
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", ssl.SSLContext.load_default_certs)
+    speedups.SWITCHES["tls_stores"]()
+    assert ssl.create_default_context().cert_store_stats()["x509"] == 0
 
 
 def test_the_log_file_is_there_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
