@@ -487,3 +487,33 @@ async def test_what_is_kept_is_on_disk_soon(directory: Path, monkeypatch: pytest
         for _ in range(2):
             await ask_all(bench)
         await until(lambda: len(list((directory / "cache" / "plex" / "index").iterdir())) >= len(READS))
+
+
+async def test_a_renderer_may_keep_what_is_vouched_for(directory: Path) -> None:
+    """The word is the same while nothing changes, for the same scope; what may be kept says for how long."""
+    world = World.sample()
+    other = {"plex-0": replace(SCOPE, targets=frozenset({101}))}
+    async with DemoPlex(world) as plex, gateway_to(plex.url, plex.token, directory) as bench:
+        assert (bench.gateway.word({"plex-0": SCOPE}) == "") == (fresh_of(bench).epoch is None)
+        await until(lambda: fresh_of(bench).watched)
+        word = bench.gateway.word({"plex-0": SCOPE})
+        assert word
+        assert word == bench.gateway.word({"plex-0": SCOPE})
+        assert word != bench.gateway.word(other)
+        assert bench.gateway.word({"plex-0": SCOPE, "plex-9": SCOPE}) == "", "of an unknown server nobody can tell"
+        for _ in range(2):
+            answer = await bench.ask("GET /library/sections/1/all?type=1")
+            assert 0 < int(answer.headers["x-sidecar-keep"]) <= 6 * 3600
+        for line in (
+            "GET /library/sections/1/all?type=1&sort=random",
+            "GET /library/metadata/101/thumb/1700000000",
+            "GET /library/metadata/999",
+        ):
+            assert "x-sidecar-keep" not in (await bench.ask(line)).headers
+        world.change(101, title="Another name")
+        await until(lambda: bench.gateway.word({"plex-0": SCOPE}) != word)
+    async with DemoPlex(world) as plex, gateway_to(plex.url, plex.token, directory, watched=False) as bench:
+        assert bench.gateway.word({"plex-0": SCOPE}) == "", "nobody vouches"
+        await bench.gateway.check()
+        assert bench.gateway.word({"plex-0": SCOPE}) not in ("", word)
+        assert "x-sidecar-keep" in (await bench.ask("GET /library/sections/1/all?type=1")).headers

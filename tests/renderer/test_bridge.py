@@ -16,6 +16,7 @@ import requests
 from aiohttp import web
 from requests.adapters import HTTPAdapter
 
+from renderer.answers import Answers
 from renderer.bridge import Bridge
 from tests.renderer.talk import ROOT
 
@@ -44,6 +45,8 @@ class Gateway:
                 response = web.Response(text="packed " * 50)
                 response.enable_compression(web.ContentCoding.gzip)
                 return response
+            case "keep":
+                return web.Response(text=f"kept {request.raw_path}", headers={"X-Sidecar-Keep": "60"})
             case "missing":
                 return web.Response(status=404, text="no")
             case "big":
@@ -221,3 +224,28 @@ print(Scraper.session.get("https://three.example/film", headers=headers, timeout
         f"https://{host}" for host in ("one.example", "boxd.it", "other.example", "two.example", "three.example")
     ]
     assert not re.search(r"\bbr\b", gateway.seen[-1].headers["Accept-Encoding"])
+
+
+async def test_an_answer_that_may_be_kept_is_asked_for_once(gateway: Gateway) -> None:
+    answers = Answers()
+    answers.on = True
+    answers.begin("word")
+    bridge = Bridge(str(gateway.path), "the-token", answers)
+    adapter = HTTPAdapter()
+
+    def get(url: str) -> requests.Response:
+        request = requests.Request("GET", url, headers={"Accept": "*/*"}).prepare()
+        return bridge.known(adapter, request) or bridge.send(adapter, request, 5)
+
+    kept, other, elsewhere = "http://plex-0.plex.invalid:32400/keep", "http://plex-0.plex.invalid:32400/other", "http://h.example/keep"
+    first = await asyncio.to_thread(get, kept)
+    again = await asyncio.to_thread(get, kept)
+    assert len(gateway.seen) == 1
+    assert (again.status_code, again.text, again.url, again.reason) == (200, first.text, first.url, "OK")
+    assert again.headers == first.headers
+    assert "X-Sidecar-Keep" not in first.headers
+    for url in (other, elsewhere):
+        for _ in range(2):
+            await asyncio.to_thread(get, url)
+    assert len(gateway.seen) == 5, "what the gateway does not vouch for, and what is not Plex's, is asked for each time"
+    bridge.close()
