@@ -37,7 +37,7 @@ from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
 from sidecar.tasks import Tasks
-from sidecar.upkeep import Upkeep
+from sidecar.upkeep import Upkeep, recall_runs
 from sidecar.watch import Timing, Watcher
 from sidecar.wishes import read_options, target_wishes
 
@@ -95,6 +95,8 @@ class App:
         self._stack.push_async_callback(asyncio.to_thread, shutil.rmtree, places.runtime, ignore_errors=True)
         self.state = await State.open(places.database)
         self._stack.push_async_callback(self.state.close)
+        if self.state.rebuilt:
+            await recall_runs(self.state, places.gallery)
         for run in await self.state.interrupted():
             log.warning("run %s was cut off when the daemon stopped", run.id)
         await asyncio.to_thread(places.clear_work)

@@ -59,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
     grant.add_argument("--quiet", action="store_true", help="no progress")
     grant.set_defaults(engine=None)
 
+    backup = subs.add_parser("backup", help="write the data directory into one file, also while the daemon works")
+    _keeping(backup)
+    backup.add_argument("--output", type=Path, metavar="FILE", help="by default ./kometa-sidecar-DATE.tar.gz")
+
+    restore = subs.add_parser("restore", help="bring a backup back into the data directory; the daemon must not be working in it")
+    restore.add_argument("archive", type=Path, metavar="FILE", help="what backup wrote")
+    _keeping(restore)
+    restore.add_argument("--force", action="store_true", help="move what is there aside first")
+
     subs.add_parser("version", help="print the version")
     return top
 
@@ -72,6 +81,13 @@ def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--settings", type=Path, metavar="FILE", help="sidecar.yml (or KOMETA_SIDECAR_SETTINGS)")
     sub.add_argument("--engine", choices=["auto", "process", "socket", "draft"], help="who draws; by default Kometa where one is found")
     sub.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _keeping(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", type=Path, metavar="DIR", help="the data directory")
+    sub.add_argument("--settings", type=Path, metavar="FILE", help="sidecar.yml (or KOMETA_SIDECAR_SETTINGS)")
+    sub.add_argument("--quiet", action="store_true", help="no progress")
+    sub.set_defaults(engine=None)
 
 
 def _serving(sub: argparse.ArgumentParser) -> None:
@@ -98,6 +114,8 @@ def run(argv: Sequence[str]) -> int:
         "demo": commands.demo,
         "doctor": commands.doctor,
         "grant": commands.grant,
+        "backup": commands.backup,
+        "restore": commands.restore,
     }[options.command]
     try:
         return asyncio.run(chosen(options, dict(os.environ), progress, _print))
@@ -108,7 +126,7 @@ def run(argv: Sequence[str]) -> int:
         return 1
     except SidecarError as error:
         progress.done()
-        progress.say(f"error: {error}", "bold red")
+        progress.say(f"error: {error}", "bold red", always=True)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -10,15 +10,17 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar import checks, logs, stock
+from sidecar import archive, checks, logs, stock
 from sidecar.app import App
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
 from sidecar.doctor import Finding, State, examine, verdict
 from sidecar.errors import InputError
 from sidecar.model import PictureState, Problem, Run, RunState, Severity
+from sidecar.places import open_places
 from sidecar.progress import Progress
 from sidecar.sdnotify import Systemd
 from sidecar.service import Hear, Service
@@ -142,6 +144,35 @@ async def doctor(options: argparse.Namespace, env: Env, progress: Progress, outp
     if options.json:
         output(result)
     return 0 if result["ok"] else 1
+
+
+async def backup(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Write the data directory into one file."""
+    settings, _ = _settings(options, env, level="warning")
+    to = Path.cwd() / (options.output or f"kometa-sidecar-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
+    progress.step("copying")
+    done = await asyncio.to_thread(archive.backup, settings.data.absolute(), to)
+    progress.done()
+    progress.say(f"{done.files} files, {done.size:,} bytes")
+    output(str(done.place))
+    return 0
+
+
+async def restore(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Bring a backup back."""
+    settings, _ = _settings(options, env, level="warning")
+    data = settings.data.absolute()
+    places = await asyncio.to_thread(open_places, data, env)  # refused while a daemon works in it
+    try:
+        progress.step("unpacking")
+        done = await asyncio.to_thread(archive.restore, options.archive.absolute(), data, force=options.force)
+    finally:
+        places.release()
+        await asyncio.to_thread(shutil.rmtree, places.runtime, ignore_errors=True)
+    progress.done()
+    progress.say(f"{done.files} files, {done.size:,} bytes" + (f"; what was there is in {done.replaced}" if done.replaced else ""))
+    output(str(data))
+    return 0
 
 
 def summary(run: Run, settings: Settings) -> dict[str, Any]:

@@ -37,17 +37,18 @@ class Progress:
         else:
             self._status.update(text)
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line that stays."""
-        if not self._quiet:
+    def say(self, text: str, style: str = "", *, always: bool = False) -> None:
+        """A line that stays. ``always``: also for those who want no progress."""
+        if always or not self._quiet:
             self._console.print(text, style=style or None, markup=False)
 
     def problem(self, problem: Problem) -> None:
         """A problem as ``severity file:line: what``, with its remedy on the next line."""
         where = f"{problem.place}: " if problem.place else ""
-        self.say(f"{problem.severity.value:7} {where}{problem.what}", _STYLES[problem.severity])
+        wrong = problem.severity is Severity.ERROR
+        self.say(f"{problem.severity.value:7} {where}{problem.what}", _STYLES[problem.severity], always=wrong)
         if problem.mend:
-            self.say(f"        → {problem.mend}", "dim")
+            self.say(f"        → {problem.mend}", "dim", always=wrong)
 
     def done(self) -> None:
         """The steps are over: the live status disappears."""

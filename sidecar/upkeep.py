@@ -20,6 +20,7 @@ from sidecar.pipeline.chores import Chores
 from sidecar.pipeline.housekeeping import Housekeeping
 from sidecar.pipeline.showcase import Showcase
 from sidecar.places import try_write
+from sidecar.publish import recall
 from sidecar.schedule import Schedule
 from sidecar.settings import ScheduleSettings
 from sidecar.store import State
@@ -32,6 +33,25 @@ LETTERS_KEPT: Final = timedelta(days=30)
 """How long delivered and given-up notifications can be looked at."""
 LITTLE_SPACE: Final = 200 * 1024**2
 """Bytes free below which it is told."""
+ASIDE: Final = 14 * 86_400.0
+"""Seconds for which nothing is cleared away after a database was damaged, unless it is deleted before."""
+
+
+def _set_aside(data: Path) -> Path | None:
+    """A damaged database that was set aside not long ago: its runs and approvals may name pictures that nothing else does."""
+    return next((path for path in sorted(data.glob("state.db.damaged-*")) if path.stat().st_ctime > time.time() - ASIDE), None)
+
+
+async def recall_runs(state: State, gallery: Path) -> int:
+    """After a database was lost: keep the runs that only the gallery has; returns how many."""
+    count = 0
+    for run in await asyncio.to_thread(lambda: list(recall(gallery))):
+        if await state.run(run.id) is None:
+            await state.save_run(run)
+            count += 1
+    if count:
+        log.warning("%d runs were read back from the gallery", count)
+    return count
 
 
 class Upkeep:
@@ -108,6 +128,8 @@ class Upkeep:
         return "asked for a render"
 
     async def _retention(self) -> str:
+        if aside := await asyncio.to_thread(_set_aside, self._data):
+            return f"nothing was cleared away while {aside.name} may yet be needed"
         await self._housekeeping.round()
         return "old runs were cleared away"
 

@@ -6,6 +6,7 @@ view -> cards (what is shown) -> images (linked, thumbnails) -> pages, summary -
 from __future__ import annotations
 
 from sidecar.publish.gallery import Gallery
+from sidecar.publish.recall import recall
 from sidecar.publish.view import GalleryView, RunBrief
 
-__all__ = ["Gallery", "GalleryView", "RunBrief"]
+__all__ = ["Gallery", "GalleryView", "RunBrief", "recall"]

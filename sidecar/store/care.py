@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
+
+from sidecar.store.schema import MIGRATIONS
 
 FOLDER: Final = "backups"
 """Beside the database."""
@@ -73,6 +76,14 @@ def every(folder: Path, stem: str) -> list[Path]:
     return sorted(folder.glob(f"{stem}-*.db"), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
+def schema_of(database: Path) -> tuple[int, int]:
+    """The schema of a database file, and the newest one that is known here. sqlite3.DatabaseError where it is not sound."""
+    with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True)) as found:
+        if not is_sound(found):
+            raise sqlite3.DatabaseError("its database is damaged")
+        return int(found.execute("PRAGMA user_version").fetchone()[0]), len(MIGRATIONS)
+
+
 def is_sound(connection: sqlite3.Connection) -> bool:
     """Whether every page and index is as it should be. Reads the whole file."""
     return [row[0] for row in connection.execute("PRAGMA integrity_check(1)")] == ["ok"]
@@ -80,7 +91,9 @@ def is_sound(connection: sqlite3.Connection) -> bool:
 
 def tidy(connection: sqlite3.Connection, path: Path) -> Tidied:
     """Check, bring the query planner's figures up to date, give unused space back. sqlite3.DatabaseError: it is damaged."""
-    if not is_sound(connection):
+    with contextlib.closing(sqlite3.connect(path)) as fresh:  # reads the disk, not what the other holds in memory
+        sound = is_sound(fresh)
+    if not sound:
         damage = sqlite3.DatabaseError("the nightly check found damage")
         damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise damage

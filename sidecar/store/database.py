@@ -156,6 +156,9 @@ class Database:
         self._connection = _connect(self.path)
         _migrate(self._connection, self.path)
         with _transaction(self._connection, durable=True):
+            # Of a backup's letters nobody knows whether they were sent since; what can be read of the damaged file does.
+            words = "it was waiting in a backup: whether it was sent is not known"
+            self._connection.execute("UPDATE outbox SET state = 'dead', error = ? WHERE state IN ('pending', 'claimed')", (words,))
             try:
                 rows = salvage.rows_of(aside, self._connection)
             except OSError as error:

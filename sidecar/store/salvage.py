@@ -12,7 +12,7 @@ from typing import Final
 
 from sidecar.store import care
 
-_ORDER: Final = ("meta", "blobs", "runs", "pictures")
+_ORDER: Final = ("meta", "blobs", "runs", "pictures", "reviews")
 """These first, as others refer to them."""
 
 
@@ -31,10 +31,10 @@ def from_backup(folder: Path, place: Path) -> Path | None:
 
 
 def rows_of(damaged: Path, into: sqlite3.Connection) -> Counter[str]:
-    """Copy every readable row of ``damaged`` that ``into`` has not, in one transaction of the caller's; table -> rows.
+    """Copy every readable row of ``damaged`` over those of ``into``, in one transaction of the caller's; table -> rows.
 
-    Only tables and columns that both know; a row that would break a rule of the schema is left out. The damaged file is not
-    touched: SQLite would merge its write-ahead log into it.
+    What can be read is newer than any backup. Only tables and columns that both know; a row that would break a rule of the
+    schema is left out. The damaged file is not touched: SQLite would merge its write-ahead log into it.
     """
     taken: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(dir=damaged.parent, prefix=".salvage-") as scratch:
@@ -66,7 +66,10 @@ def _rows(source: sqlite3.Connection, into: sqlite3.Connection, table: str) -> i
     if not shared:
         return 0
     columns = ", ".join(f'"{name}"' for name in shared)
-    put = f'INSERT OR IGNORE INTO "{table}" ({columns}) VALUES ({", ".join("?" * len(shared))})'  # noqa: S608 - names from the schema
+    # Not REPLACE: that would delete a run first, and with it what refers to it.
+    fresh = ", ".join(f'"{name}" = excluded."{name}"' for name in shared)
+    values = ", ".join("?" * len(shared))
+    put = f'INSERT INTO "{table}" ({columns}) VALUES ({values}) ON CONFLICT DO UPDATE SET {fresh}'  # noqa: S608 - names from the schema
     count = 0
     rows = source.execute(f'SELECT {columns} FROM "{table}"')  # noqa: S608 - likewise
     while True:
