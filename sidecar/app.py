@@ -19,16 +19,17 @@ from aiohttp import web
 
 from sidecar import __version__, engines, logs
 from sidecar import web as pages
+from sidecar.backend import Archive, Controls
 from sidecar.errors import PlexAway, SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.metrics import Metrics
-from sidecar.model import Change, Run, RunBrief, RunState
+from sidecar.model import Change, Run, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
 from sidecar.pipeline.housekeeping import Housekeeping
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.probes import Probes
-from sidecar.pipeline.runlog import RunLog
+from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import HISTORY, Showcase
 from sidecar.pipeline.stage import Stages
 from sidecar.places import Places, open_places
@@ -163,6 +164,7 @@ class App:
             follow=self.watcher.follow,
             notes=lambda: (*self.state.problems, *self.watcher.problems),
         )
+        self.logs = RunLogs(places.logs, self._redact)
         renderer = Renderer(
             engine=self.engine,
             gateway=self.gateway,
@@ -172,7 +174,7 @@ class App:
             state=self.state,
             showcase=self.showcase,
             work=places.work,
-            open_log=lambda run_id: RunLog(places.logs / f"{run_id}.jsonl", self._redact),
+            open_log=self.logs.open,
             tell=self._tell,
             spawn=self._tasks.spawn,
             kometa_home=here,
@@ -183,6 +185,13 @@ class App:
         )
         self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
         self.pipeline = Pipeline(self.stages, self._tasks.spawn)
+        self.archive = Archive(
+            state=self.state,
+            logs=self.logs,
+            status=self.status,
+            health=lambda: self.showcase.health,
+            problems=lambda: (*self.state.problems, *self.watcher.problems),
+        )
         self.housekeeping = Housekeeping(
             state=self.state, blobs=self.blobs, gallery=self.gallery, revisions=places.revisions, logs=places.logs
         )
@@ -223,14 +232,15 @@ class App:
         app = pages.make_app(
             gallery=places.gallery,
             events=self.events,
-            status=self.status,
-            health=lambda: self.showcase.health,
-            runs=self._runs,
-            actions=self,
+            source=self.archive,
+            actions=Controls(self.pipeline),
             metrics=self._scrape,
+            redact=self._redact,
             host=settings.host,
             token=settings.token,
             base_url=settings.base_url,
+            base_path=settings.base_path,
+            trusted_proxies=settings.trusted_proxies,
             allowed_hosts=() if is_loopback(settings.host) else _names(),
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
@@ -272,10 +282,6 @@ class App:
         finally:
             serving.cancel()
 
-    def render_now(self) -> None:
-        """Render the config as it is, also where nothing changed. For the web."""
-        self.pipeline.submit(Change(reason="request", seen=time.monotonic()))
-
     def status(self) -> dict[str, object]:
         """What the daemon is doing, for the API."""
         view = self.showcase.view
@@ -294,16 +300,13 @@ class App:
             "schedule": self.upkeep.status(),
         }
 
-    async def _runs(self, limit: int, before: str) -> list[dict[str, object]]:
-        return [_brief(run) for run in await self.state.briefs(limit=limit, before=before or None)]
-
     # ── what the parts are given ─────────────────────────────────────────────────────────────────────────
 
     async def _scrape(self) -> bytes:
         return self.metrics.text(await self.upkeep.figures())
 
     def _publish_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        self.events.publish(kind, data)
+        self.events.publish(kind, _masked(data, self._redact))
         if self._hear is not None:
             self._hear(kind, data)
 
@@ -334,19 +337,14 @@ def _names() -> list[str]:
     return [name, f"{name.partition('.')[0]}.local"]
 
 
-def _brief(brief: RunBrief) -> dict[str, object]:
-    return {
-        "id": brief.id,
-        "state": brief.state.value,
-        "reason": brief.reason,
-        "started": brief.started.isoformat(),
-        "seconds": brief.seconds,
-        "revision": brief.revision,
-        "engine": brief.engine.kind if brief.engine else None,
-        "rendered": brief.rendered,
-        "changed": brief.changed,
-        "failed": brief.failed,
-        "blocked": brief.blocked,
-        "errors": brief.errors,
-        "warnings": brief.warnings,
-    }
+def _masked(value: Any, redact: Callable[[str], str]) -> Any:
+    """``value`` with the known secrets masked in every text: titles and reasons come from anywhere."""
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {key: _masked(item, redact) for key, item in value.items()}
+        case list() | tuple():
+            return [_masked(item, redact) for item in value]
+        case _:
+            return value

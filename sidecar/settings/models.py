@@ -36,6 +36,8 @@ def _size(value: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(text, strict=False)))]
+"""An address is a network of one."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
@@ -58,6 +60,15 @@ class Web(_Section):
         "",
         description="Where people reach the gallery, like https://kometa.example/preview; used in links and notifications.",
         pattern=r"^(https?://[^\s?#]+)?$",
+    )
+    base_path: str = Field(
+        "",
+        description="The path that a reverse proxy serves the gallery below, like /preview; by default that of base_url.",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (),
+        description="A list of reverse proxies whose X-Forwarded-* headers are believed: addresses, or networks like 172.18.0.0/16.",
     )
 
     @model_validator(mode="after")

@@ -97,6 +97,11 @@ class State(Outbox, Approvals, History):
         """The run of that id, or None."""
         return await self._one("WHERE id = ?", run_id)
 
+    async def knows(self, run_id: str) -> bool:
+        """Whether there is such a run."""
+        sql = "SELECT 1 FROM runs WHERE id = ?"
+        return await self._database.read(lambda connection: connection.execute(sql, (run_id,)).fetchone() is not None)
+
     async def latest(self) -> Run | None:
         """The newest run, whatever became of it."""
         return await self._one("ORDER BY id DESC LIMIT 1")

@@ -1,6 +1,6 @@
-"""The daemon's web server: the gallery, live events, a small API, health.
+"""The daemon's web server: the gallery, live events, the API, health.
 
-    errors (one shape) -> Host allow-list -> login -> same origin -> handler
+    errors (one shape) -> who calls -> Host allow-list -> login -> same origin -> handler
 
 The gallery needs none of this: its directory is a static site by itself.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,15 +17,17 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 
 from sidecar import logs
-from sidecar.errors import SettingsError
-from sidecar.model import Health
-from sidecar.web.auth import Door, Entry, check_bind, is_local, may_change
-from sidecar.web.errors import answer, explain, wants_json
+from sidecar.errors import SettingsError, SidecarError
+from sidecar.web.api import Actions, Api, Source
+from sidecar.web.auth import ENTRY, Door, Entry, check_bind, is_local, may_change
+from sidecar.web.callers import CALLER, Proxies
+from sidecar.web.errors import answer, explain, explain_own, wants_json
 from sidecar.web.events import Events
 from sidecar.web.files import GalleryFiles
 from sidecar.web.headers import Hosts, add_headers, request_id
+from sidecar.web.health import Checks
 from sidecar.web.login import Login
-from sidecar.web.routes import Actions, Api
+from sidecar.web.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -34,60 +36,61 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 MAX_BODY = 64 * 1024
-"""Bytes of a request's body: nothing here takes more than a login form."""
+"""Bytes of a request's body: nothing here takes more than a login form or a list of targets."""
 
 
 def make_app(
     *,
     gallery: Path,
     events: Events,
-    status: Callable[[], Mapping[str, object]],
-    health: Callable[[], Sequence[Health]],
-    runs: Callable[[int, str], Awaitable[Sequence[Mapping[str, object]]]],
+    source: Source,
     actions: Actions,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
+    redact: Callable[[str], str] = str,
     host: str = "127.0.0.1",
     token: SecretStr | None = None,
     base_url: str = "",
+    base_path: str = "",
+    trusted_proxies: Iterable[str] = (),
     allowed_hosts: Iterable[str] = (),
     heartbeat: float = 15.0,
     max_listeners: int = 100,
+    hold: float = 1.0,
 ) -> web.Application:
     """The application, to be run by an ``AppRunner``; stopping it ends ``events``.
 
-    gallery        the directory that ``Gallery`` publishes to
-    status, health called on the loop for each request; must not block
-    runs           (limit, before a run id or "") -> newest first
-    actions        what people may ask for
-    metrics        gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
-    host           the address listened on; SettingsError for one that others reach where there is no ``token``
-    base_url       where people reach it through a proxy, ``https://kometa.example/preview``: its name is an allowed Host, its
-                   path is served as well as /, and cookies are Secure where it is https
-    allowed_hosts  more names that Host may carry, e.g. this machine's
-    heartbeat      seconds between signs of life on an idle event stream
+    gallery          the directory that ``Gallery`` publishes to
+    source           what there is to tell
+    actions          what people may ask for
+    metrics          gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
+    redact           masks known secrets in every text that goes out
+    host             the address listened on; SettingsError for one that others reach where there is no ``token``
+    base_url         where people reach it through a proxy, ``https://kometa.example/preview``: its name is an allowed Host, its
+                     path is served as well as /, and cookies are Secure where it is https
+    base_path        the path to serve as well as /, where it is not that of ``base_url``
+    trusted_proxies  networks whose X-Forwarded-For, -Proto and -Host are believed
+    allowed_hosts    more names that Host may carry, e.g. this machine's
+    heartbeat        seconds between signs of life on an idle event stream
+    hold             seconds for which one wrong token too many is held back
     """
     check_bind(host, token)
     outside = urlsplit(base_url)
-    prefix = outside.path.rstrip("/")
-    if not _PREFIX.fullmatch(prefix):
-        raise SettingsError(f"web.base_url: the path {prefix} has characters other than letters, digits and . _ ~ -")
-    door = Door(token)
+    prefix = (base_path or outside.path).rstrip("/")
+    if not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/")):
+        raise SettingsError(f"web.base_url or web.base_path: the path {prefix} has characters other than letters, digits and . _ ~ -")
+    try:
+        proxies = Proxies(trusted_proxies)
+    except ValueError as error:
+        raise SettingsError(f"web.trusted_proxies: {error}") from error
+    door = Door(token, hold=hold)
     hosts = Hosts([*allowed_hosts, outside.hostname or ""])
     origins = frozenset({f"{outside.scheme}://{outside.netloc}".lower()} if base_url else ())
     files = GalleryFiles(gallery)
-    api = Api(
-        files=files,
-        events=events,
-        status=status,
-        health=health,
-        runs=runs,
-        actions=actions,
-        metrics=metrics,
-        door=door,
-        heartbeat=heartbeat,
-        max_listeners=max_listeners,
-    )
+    stream = Stream(heartbeat=heartbeat, most=max_listeners)
+    api = Api(source=source, actions=actions, events=events, stream=stream, redact=redact, login=not door.open)
+    checks = Checks(files, source.health, redact, metrics)
     login = Login(door, prefix=prefix, secure=outside.scheme == "https")
+    public = login.public | {checks.alive, checks.ready}
 
     def inner(request: web.Request) -> str:
         """The request's path below the prefix, without the first slash."""
@@ -100,30 +103,35 @@ def make_app(
         try:
             response = await handler(request)
             if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
-                log.info("%s %s: %d", request.method, request.path, response.status)
+                log.info("%s %s: %d", request.method, request.rel_url.raw_path, response.status)
             return response
         except web.HTTPException as error:
             if error.status < 400:
                 raise
             return explain(error, inner(request))
+        except SidecarError as error:
+            log.warning("request %s %s: %s", request.method, request.rel_url.raw_path, error)
+            return explain_own(error, redact(str(error)), inner(request))
         except Exception:
             # The outermost handler: whatever a handler missed becomes one logged line and one answer.
-            log.exception("request %s %s failed", request.method, request.path)
+            log.exception("request %s %s failed", request.method, request.rel_url.raw_path)
             return answer(500, "failed", "The daemon could not answer this; its log says why.", inner(request))
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         path = inner(request)
-        if path != "healthz" and not hosts.allows(request.headers.get(hdrs.HOST, "")):
+        handles = request.match_info.handler
+        request[CALLER] = caller = proxies.caller(request)
+        if handles != checks.alive and not hosts.allows(caller.host):
             return answer(421, "wrong_host", "This name is not known here. Put it into web.base_url, or use the address.", path)
-        remote = request.remote or ""
-        entry = door.entry(request)
-        if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, entry, origins):
+        request[ENTRY] = entry = await door.entry(request, caller)
+        if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, caller, entry, origins):
             return answer(403, "cross_site", "This was asked by another site.", path)
-        local = path == "metrics" and not base_url and is_local(request)
-        if entry is Entry.REFUSED and not local and not login.public(path):
-            if hdrs.AUTHORIZATION in request.headers and (wait := door.wait(remote)) > 0:
-                return answer(429, "too_many_tries", "Too many wrong tokens; wait.", path, {hdrs.RETRY_AFTER: str(int(wait) + 1)})
+        local = handles == checks.metrics and not base_url and is_local(request)
+        if not entry.allowed and not local and handles not in public:
+            if entry is Entry.SLOWED:
+                wait = str(int(door.tries.wait(caller.key)) + 1)
+                return answer(429, "too_many_tries", "Too many wrong tokens; wait.", path, {hdrs.RETRY_AFTER: wait})
             if request.method == hdrs.METH_GET and not wants_json(path) and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
                 raise web.HTTPSeeOther(login.address(path))
             return answer(401, "login_needed", "A token is needed.", path, {hdrs.WWW_AUTHENTICATE: "Bearer"})
@@ -146,6 +154,7 @@ def make_app(
     app.on_shutdown.append(stop)
     for base in dict.fromkeys((prefix, "")):
         api.add_to(app.router, base)
+        checks.add_to(app.router, base)
         login.add_to(app.router, base)
         if base:
             app.router.add_get(base, slash)

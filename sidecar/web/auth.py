@@ -19,8 +19,9 @@ from pydantic import SecretStr
 
 from sidecar.errors import SettingsError
 from sidecar.model import Problem, Severity
+from sidecar.web.callers import Caller
 from sidecar.web.headers import host_name
-from sidecar.web.limits import Limit
+from sidecar.web.limits import Tried, Tries
 
 COOKIE: Final = "kometa_sidecar"
 
@@ -35,6 +36,16 @@ class Entry(Enum):
     BEARER = "bearer"
     COOKIE = "cookie"
     REFUSED = "refused"
+    SLOWED = "slowed"
+    """Refused, and this caller was wrong too often to be told more."""
+
+    @property
+    def allowed(self) -> bool:
+        return self in (Entry.OPEN, Entry.BEARER, Entry.COOKIE)
+
+
+ENTRY: Final = web.RequestKey("entry", Entry)
+"""Where the guard leaves it for handlers."""
 
 
 def is_loopback(host: str) -> bool:
@@ -68,44 +79,37 @@ class Door:
         *,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        hold: float = 1.0,
     ) -> None:
-        """``wall`` dates cookies, ``clock`` spaces tries."""
+        """``wall`` dates cookies, ``clock`` spaces tries; for ``hold`` seconds a wrong one too many is held back."""
         secret = token.get_secret_value().encode("utf-8", "surrogatepass") if token else b""
         self._token = hashlib.sha256(secret).digest() if secret else None
         self._key = hashlib.sha256(b"kometa-sidecar cookie\0" + secret).digest()
         self._wall = wall
-        self._each = Limit(burst=5, seconds=12, clock=clock)
-        self._all = Limit(burst=30, seconds=2, clock=clock)
+        self.tries = Tries(clock=clock, hold=hold)
 
     @property
     def open(self) -> bool:
         """Whether no token is asked for."""
         return self._token is None
 
-    def entry(self, request: web.Request) -> Entry:
-        """How ``request`` may come in. A wrong bearer token counts as a try; see ``wait``."""
+    async def entry(self, request: web.Request, caller: Caller) -> Entry:
+        """How ``request`` may come in. A wrong bearer token counts as a try."""
         if self.open:
             return Entry.OPEN
         scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme.lower() == "bearer":
-            return Entry.BEARER if self.try_token(given.strip(), request.remote or "") else Entry.REFUSED
+            tried = await self.try_token(given.strip(), caller)
+            return {Tried.RIGHT: Entry.BEARER, Tried.WRONG: Entry.REFUSED, Tried.TOO_MANY: Entry.SLOWED}[tried]
         return Entry.COOKIE if self._signed(request.cookies.get(COOKIE, "")) else Entry.REFUSED
 
-    def wait(self, remote: str) -> float:
-        """Seconds that ``remote`` must wait before the next try; 0 for none."""
-        return max(self._each.wait(remote), self._all.wait())
+    async def try_token(self, given: str, caller: Caller) -> Tried:
+        """Whether ``given`` is the token; see ``Tries`` for how guessing is slowed down."""
+        return await self.tries.judge(caller.key, lambda: self._is_token(given))
 
-    def try_token(self, given: str, remote: str) -> bool:
-        """Whether ``given`` is the token. While ``remote`` has to wait, nothing is."""
-        if self._token is None:
-            return True
-        if self.wait(remote) > 0:
-            return False
-        right = hmac.compare_digest(hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest(), self._token)
-        if not right:
-            self._each.take(remote)
-            self._all.take()
-        return right
+    def _is_token(self, given: str) -> bool:
+        digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
+        return self._token is None or hmac.compare_digest(digest, self._token)
 
     def cookie(self) -> str:
         """A fresh cookie's value."""
@@ -134,7 +138,7 @@ def is_local(request: web.Request) -> bool:
     )
 
 
-def may_change(request: web.Request, entry: Entry, origins: frozenset[str]) -> bool:
+def may_change(request: web.Request, caller: Caller, entry: Entry, origins: frozenset[str]) -> bool:
     """Whether a request that changes something was meant by who sends it (no cross-site request forgery).
 
     Browsers say where it comes from: Sec-Fetch-Site towards secure origins, Origin always for POST. A program says neither;
@@ -145,5 +149,5 @@ def may_change(request: web.Request, entry: Entry, origins: frozenset[str]) -> b
         return site in ("same-origin", "none")
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None:
-        return origin.lower() in origins or origin.lower().partition("://")[2] == request.headers.get(hdrs.HOST, "").lower() != ""
+        return origin.lower() in origins or origin.lower().partition("://")[2] == caller.host.lower() != ""
     return entry is not Entry.COOKIE

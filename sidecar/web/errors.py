@@ -12,6 +12,8 @@ from typing import Final
 from aiohttp import hdrs, web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from sidecar.errors import NotThere, ReviewError, SidecarError
+
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 _CODES: Final = {404: "not_found", 405: "wrong_method", 413: "too_large"}
@@ -25,7 +27,7 @@ def environment() -> Environment:
 
 def wants_json(path: str) -> bool:
     """Whether ``path`` (below the prefix) is for programs."""
-    return path.startswith("api/") or path.endswith(".json") or path in ("healthz", "readyz")
+    return path == "api" or path.startswith("api/") or path.endswith(".json") or path in ("healthz", "readyz")
 
 
 def root_of(path: str) -> str:
@@ -47,3 +49,12 @@ def explain(error: web.HTTPException, path: str) -> web.Response:
     message = "There is nothing here." if error.status == 404 else f"{error.reason}."
     headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
     return answer(error.status, _CODES.get(error.status, "refused"), message, path, headers)
+
+
+def explain_own(error: SidecarError, message: str, path: str) -> web.Response:
+    """An error of the daemon's parts in the one shape; ``message`` is its text, redacted."""
+    if isinstance(error, NotThere):
+        return answer(404, "not_found", message, path)
+    if isinstance(error, ReviewError):
+        return answer(409, "conflict", message, path)
+    return answer(503, "unavailable", message, path, {hdrs.RETRY_AFTER: "5"})

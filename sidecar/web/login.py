@@ -10,8 +10,10 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from sidecar.web.auth import COOKIE, LIFETIME, Door
+from sidecar.web.callers import CALLER
 from sidecar.web.errors import environment, root_of
 from sidecar.web.headers import CHECK
+from sidecar.web.limits import Tried
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -28,12 +30,12 @@ class Login:
         self._door = door
         self._path = f"{prefix}/"
         self._secure = secure
-        self._public = frozenset({"login", "healthz", "readyz", *(f"login/{name}" for name in _ASSETS)})
         self._assets = {name: (STATIC / name).read_text() for name in _ASSETS}
 
-    def public(self, path: str) -> bool:
-        """Whether ``path`` is open to everyone."""
-        return path in self._public
+    @property
+    def public(self) -> frozenset[object]:
+        """The handlers that are open to everyone."""
+        return frozenset({self.page, self.enter, self.asset})
 
     def address(self, path: str) -> str:
         """The way from ``path`` to the login page and back."""
@@ -54,13 +56,15 @@ class Login:
     async def enter(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         given, after = form.get("token", ""), _safe(str(form.get("next", "")))
-        remote = request.remote or ""
-        if (wait := self._door.wait(remote)) > 0:
-            return self._form(429, after, f"Too many tries. Wait {int(wait) + 1} seconds.", {hdrs.RETRY_AFTER: str(int(wait) + 1)})
-        if not isinstance(given, str) or not self._door.try_token(given.strip(), remote):
+        caller = request[CALLER]
+        tried = await self._door.try_token(given.strip(), caller) if isinstance(given, str) else Tried.WRONG
+        if tried is Tried.TOO_MANY:
+            wait = int(self._door.tries.wait(caller.key)) + 1
+            return self._form(429, after, f"Too many tries. Wait {wait} seconds.", {hdrs.RETRY_AFTER: str(wait)})
+        if tried is Tried.WRONG:
             return self._form(403, after, "That is not the token.")
         response = web.HTTPSeeOther(f"./{after}")
-        secure = self._secure or request.secure
+        secure = self._secure or caller.scheme == "https"
         response.set_cookie(COOKIE, self._door.cookie(), max_age=LIFETIME, path=self._path, httponly=True, samesite="Strict", secure=secure)
         raise response
 

@@ -4,12 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Page, expect
 
 from sidecar.model import Health, Run, RunState, Severity
 from sidecar.publish import GalleryView, RunBrief
-from sidecar.web import Events
 from tests.browser.desk import Desk, card, live, position, slider, until
 from tests.publish.samples import START, problem, run
 from tests.web.site import Site, running
@@ -162,18 +160,9 @@ async def test_finds_the_daemon_again(desk: Desk, tab: Page) -> None:
         await live(tab, site)
     await tab.locator("#pulse[data-pulse=lost]").wait_for()
     await desk.show(desk.good(2, "navy"))
-    port = site.port
-    from sidecar.web import make_app
-
-    app = make_app(gallery=desk.root, events=Events(), status=dict, health=list, runs=site.runs, actions=site.asked)
-    runner = web.AppRunner(app, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
-    try:
+    async with running(Site(desk.root, port=site.port)):
         await tab.locator("#pulse[data-pulse=live]").wait_for()
         await until(tab, "document.querySelector('#t-101').dataset.run === arg", desk.good(2).id)
-    finally:
-        await runner.cleanup()
 
 
 async def test_render_now(desk: Desk, tab: Page) -> None:

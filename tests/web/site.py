@@ -1,16 +1,22 @@
-"""A running server on a free port, its gallery a real directory."""
+"""A running server on a free port: its gallery a real directory, its runs in a real database, its logs real files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, CookieJar, web
 
-from sidecar.model import Health
+from sidecar.backend import Archive
+from sidecar.logs import Redactor
+from sidecar.model import Health, Problem
+from sidecar.pipeline.runlog import RunLogs
+from sidecar.store import State
 from sidecar.web import Events, make_app
 
 TIMEOUT = ClientTimeout(total=10)
@@ -21,9 +27,16 @@ class Asked:
     """What people asked the daemon for."""
 
     renders: int = 0
+    cancels: int = 0
+    rendering: bool = False
 
     def render_now(self) -> None:
         self.renders += 1
+
+    async def cancel(self) -> bool:
+        self.cancels += 1
+        was, self.rendering = self.rendering, False
+        return was
 
 
 @dataclass
@@ -34,41 +47,93 @@ class Site:
     events: Events = field(default_factory=Events)
     asked: Asked = field(default_factory=Asked)
     parts: list[Health] = field(default_factory=list)
-    past: list[Mapping[str, object]] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+    redact: Redactor = field(default_factory=Redactor)
+    doing: dict[str, object] = field(default_factory=dict)
+    """What differs in /api/v1/status from an idle daemon that never rendered."""
     port: int = 0
+    data: Path = Path()
+    _state: State | None = None
+    _logs: RunLogs | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def runs(self, limit: int, before: str) -> Sequence[Mapping[str, object]]:
-        return [run for run in self.past if not before or str(run["id"]) < before][:limit]
+    @property
+    def state(self) -> State:
+        assert self._state is not None
+        return self._state
+
+    @property
+    def logs(self) -> RunLogs:
+        assert self._logs is not None
+        return self._logs
+
+    def status(self) -> Mapping[str, object]:
+        idle = {
+            "version": "1.2.3",
+            "config": "config",
+            "engine": None,
+            "engine_version": None,
+            "rendering": None,
+            "waiting": False,
+            "shown": None,
+            "latest": None,
+            "polling": False,
+            "health": [{"part": part.part, "ok": part.ok, "detail": part.detail} for part in self.parts],
+            "gateway": {"forwarded": 7},
+        }
+        return {**idle, **self.doing}
+
+    async def open(self) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="data-", dir=self.gallery.parent))
+        self._state = await State.open(self.data / "state.db")
+        self._logs = RunLogs(self.data / "logs", self.redact)
+
+    async def close(self) -> None:
+        await self.state.close()
 
     def session(self) -> ClientSession:
         return ClientSession(self.url, timeout=TIMEOUT, cookie_jar=CookieJar(unsafe=True))
+
+    async def get(self, path: str, status: int = 200, **more: Any) -> Any:
+        """The JSON at ``path`` below /api/v1."""
+        return await self.ask("GET", path, status, **more)
+
+    async def ask(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
+        async with self.session() as client, client.request(method, f"/api/v1{path}", **more) as answer:
+            assert answer.content_type == "application/json"
+            body = await answer.json()
+            assert answer.status == status, body
+            return body
 
 
 @asynccontextmanager
 async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
     """Serve ``site`` until the block ends."""
-    app = make_app(
-        gallery=site.gallery,
-        events=site.events,
-        status=lambda: {"state": "idle"},
-        health=lambda: site.parts,
-        runs=site.runs,
-        actions=site.asked,
-        **settings,  # type: ignore[arg-type]
-    )
-    runner = web.AppRunner(app, shutdown_timeout=2)
-    await runner.setup()
+    await site.open()
     try:
-        listener = web.TCPSite(runner, "127.0.0.1", 0)
-        await listener.start()
-        site.port = runner.addresses[0][1]
-        yield site
+        source = Archive(state=site.state, logs=site.logs, status=site.status, health=lambda: site.parts, problems=lambda: site.notes)
+        app = make_app(
+            gallery=site.gallery,
+            events=site.events,
+            source=source,
+            actions=site.asked,
+            redact=site.redact,
+            **{"hold": 0.01, **settings},  # type: ignore[arg-type]
+        )
+        runner = web.AppRunner(app, shutdown_timeout=2)
+        await runner.setup()
+        try:
+            listener = web.TCPSite(runner, "127.0.0.1", site.port, reuse_address=True)
+            await listener.start()
+            site.port = runner.addresses[0][1]
+            yield site
+        finally:
+            await runner.cleanup()
     finally:
-        await runner.cleanup()
+        await site.close()
 
 
 async def raw(port: int, request: bytes) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from sidecar.errors import SettingsError
 from sidecar.web import check_bind
 from sidecar.web.auth import COOKIE, Door
 from sidecar.web.headers import SECURITY, Hosts, host_name
-from sidecar.web.limits import Limit
+from sidecar.web.limits import Limit, Tried, Tries
 from sidecar.web.login import _safe
 from tests.web.site import Site, raw, running
 
@@ -174,9 +175,61 @@ async def test_guessing_is_slowed_down(closed: Site) -> None:
         for number in range(7):
             async with client.post("/login", data={"token": f"guess {number}", "next": ""}) as answer:
                 statuses.append(answer.status)
+                retry = answer.headers.get("Retry-After")
         assert statuses == [403] * 5 + [429] * 2
+        assert int(retry or 0) >= 1
+        async with client.get("/api/v1/status", headers={"Authorization": "Bearer another guess"}) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (429, "too_many_tries")
+            assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_the_right_token_is_let_in_during_a_lock_out(closed: Site) -> None:
+    async with closed.session() as client:
+        for number in range(40):
+            async with client.get("/api/v1/status", headers={"Authorization": f"Bearer guess {number}"}) as answer:
+                assert answer.status in (401, 429)
         async with client.get("/api/v1/status", headers=BEARER) as answer:
-            assert answer.status == 429  # the right one is not told apart while waiting
+            assert answer.status == 200
+        async with client.post("/login", data={"token": TOKEN, "next": ""}, allow_redirects=False) as answer:
+            assert answer.status == 303
+        # Who is logged in is not bothered by what others try.
+        async with client.get("/latest.json") as answer:
+            assert answer.status == 200
+
+
+async def test_nobody_locks_anybody_else_out() -> None:
+    tries = Tries(clock=lambda: 0.0, hold=0.0)
+    for number in range(200):
+        for _ in range(7):
+            await tries.judge(f"attacker {number}", lambda: False)
+    assert tries.wait("owner") == 0
+    assert [await tries.judge("owner", lambda: False) for _ in range(6)] == [Tried.WRONG] * 5 + [Tried.TOO_MANY]
+    assert await tries.judge("owner", lambda: True) is Tried.RIGHT
+
+
+async def test_a_flood_of_guesses_is_not_even_looked_at() -> None:
+    looked = 0
+
+    def wrong() -> bool:
+        nonlocal looked
+        looked += 1
+        return False
+
+    tries = Tries(clock=lambda: 0.0, hold=0.05, at_once=4, in_all=6)
+    for _ in range(5):
+        await tries.judge("attacker", wrong)
+    looked = 0
+    answers = await asyncio.gather(*(tries.judge("attacker", wrong) for _ in range(50)))
+    assert (looked, set(answers)) == (4, {Tried.TOO_MANY})
+    for _ in range(5):
+        await tries.judge("other", wrong)
+    looked = 0
+    await asyncio.gather(*(tries.judge(who, wrong) for who in ["attacker", "other"] * 20))
+    assert looked == 6
+    # All are let go: the next one is looked at again.
+    looked = 0
+    await tries.judge("attacker", wrong)
+    assert looked == 1
 
 
 async def test_a_foreign_cookie_opens_nothing(closed: Site) -> None:
@@ -242,3 +295,21 @@ async def test_a_strange_base_path_is_named(site_files: Path) -> None:
     with pytest.raises(SettingsError, match="base_url"):
         async with running(Site(site_files), base_url="https://kometa.example/{path}"):
             pass
+
+
+@pytest.mark.parametrize("path", ["/a b", "/{x}", "x", "/..", "/a/./b", "/a//b", "/%2e"])
+async def test_a_strange_base_path_setting_is_named(site_files: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match="base_path"):
+        async with running(Site(site_files), base_path=path):
+            pass
+
+
+async def test_a_base_path_of_its_own(site_files: Path) -> None:
+    async with running(Site(site_files), base_path="/kometa/preview/", base_url="https://kometa.example") as site, site.session() as client:
+        for path in ("/kometa/preview/", "/"):
+            async with client.get(path) as answer:
+                assert "first page" in await answer.text()
+        async with client.get("/kometa/preview/api/v1/openapi.json") as answer:
+            assert (await answer.json())["servers"] == [{"url": "/kometa/preview"}]
+        async with client.get("/kometa/preview/api/v1/nothing") as answer:
+            assert (await answer.json())["error"]["code"] == "not_found"

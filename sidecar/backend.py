@@ -1,0 +1,82 @@
+"""What the API is told and may ask: reads of the state and the logs, and a word to the pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from sidecar.model import Change, Health, LogLine, Problem, Run, RunBrief, RunState
+from sidecar.pipeline import Pipeline
+from sidecar.pipeline.runlog import Numbered, RunLogs
+from sidecar.store import State
+
+KEPT: Final = 16
+"""Ended runs kept in memory: pages ask several things of one run, and reading a big one takes a while."""
+
+
+class Archive:
+    """``Source`` of :mod:`sidecar.web.api`."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        logs: RunLogs,
+        status: Callable[[], Mapping[str, object]],
+        health: Callable[[], Sequence[Health]],
+        problems: Callable[[], Sequence[Problem]],
+    ) -> None:
+        self._state = state
+        self._logs = logs
+        self._status = status
+        self._health = health
+        self._problems = problems
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+
+    def status(self) -> Mapping[str, object]:
+        return self._status()
+
+    def health(self) -> Sequence[Health]:
+        return self._health()
+
+    def problems(self) -> Sequence[Problem]:
+        return self._problems()
+
+    async def briefs(self, limit: int, before: str | None, state: RunState | None) -> Sequence[RunBrief]:
+        return await self._state.briefs(limit, before, state)
+
+    async def run(self, run_id: str) -> Run | None:
+        """An ended run never changes: it is read once, as long as it is asked for."""
+        run = self._runs.get(run_id)
+        if run is None:
+            run = await self._state.run(run_id)
+        if run is not None and run.state.final:
+            self._runs[run_id] = run
+            self._runs.move_to_end(run_id)
+            while len(self._runs) > KEPT:
+                self._runs.popitem(last=False)
+        return run
+
+    async def known(self, run_id: str) -> bool:
+        return await self._state.knows(run_id)
+
+    async def log(self, run_id: str, *, after: int, limit: int, wanted: Callable[[LogLine], bool]) -> tuple[list[Numbered], int, bool]:
+        return await self._logs.read(run_id, after=after, limit=limit, wanted=wanted)
+
+    async def log_grown(self, run_id: str, after: int) -> None:
+        await self._logs.grown(run_id, after)
+
+
+class Controls:
+    """``Actions`` of :mod:`sidecar.web.api`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def render_now(self) -> None:
+        self._pipeline.submit(Change(reason="request", seen=time.monotonic()))
+
+    async def cancel(self) -> bool:
+        return await self._pipeline.cancel(RunState.CANCELLED)

@@ -1,0 +1,54 @@
+"""The HTTP API under /api/v1.
+
+    operation (method, path, shapes) -> checked call -> handler -> shape -> JSON, redacted
+             \\-> openapi (the document that says so)
+
+shapes     what goes over the wire
+source     what the API asks the daemon (protocols)
+reading    operations that tell
+acting     operations that change something, and events
+"""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from sidecar.web.api import openapi
+from sidecar.web.api.acting import Acting
+from sidecar.web.api.operation import ROOT, Call, Operation, add_routes, check
+from sidecar.web.api.reading import Reading
+from sidecar.web.api.shapes import Redact
+from sidecar.web.api.source import Actions, Source
+from sidecar.web.events import Events
+from sidecar.web.stream import Stream
+
+__all__ = ["Actions", "Api", "Operation", "Source"]
+
+
+class Api:
+    """All operations."""
+
+    def __init__(self, *, source: Source, actions: Actions, events: Events, stream: Stream, redact: Redact, login: bool) -> None:
+        """``redact`` masks known secrets in every text that goes out; ``login``: a token is asked for."""
+        self._redact = redact
+        self._login = login
+        self.operations: tuple[Operation, ...] = check(
+            (
+                *Reading(source, stream, redact).operations(),
+                *Acting(actions, events, stream).operations(),
+                Operation(
+                    method="GET", path="/openapi.json", id="getOpenapi", summary="This document, in OpenAPI 3.1.", handle=self._document
+                ),
+            )
+        )
+
+    def add_to(self, router: web.UrlDispatcher, base: str) -> None:
+        """Serve them below ``base``."""
+        add_routes(router, base, self.operations, self._redact)
+
+    async def _document(self, call: Call) -> web.StreamResponse:
+        base = call.request.path.removesuffix(f"{ROOT}/openapi.json")
+        text = json.dumps(openapi.document(self.operations, base=base, login=self._login))
+        return web.Response(text=text, content_type="application/json")
