@@ -182,13 +182,18 @@ def levels_in(document: Document, variables: Mapping[str, Any]) -> frozenset[Lev
     """Levels at which the file's overlays build; :data:`OWN_LEVELS` stands for the library's own."""
     data = mapping(document.data)
     templates = mapping(data.get("templates"))
+    named = data.get("external_templates")
+    outer = [mapping(mapping(entry).get("template_variables")) for entry in (named if isinstance(named, list) else [named])]
     found: set[Level] = set()
     for definition in mapping(data.get("overlays")).values():
-        found |= _definition_levels(mapping(definition), templates, variables)
+        found |= _definition_levels(mapping(definition), templates, variables, outer)
     return frozenset(found)
 
 
-def _definition_levels(definition: Mapping[Any, Any], templates: Mapping[Any, Any], variables: Mapping[str, Any]) -> frozenset[Level]:
+def _definition_levels(
+    definition: Mapping[Any, Any], templates: Mapping[Any, Any], variables: Mapping[str, Any], outer: list[Mapping[Any, Any]]
+) -> frozenset[Level]:
+    """``outer`` are the variables of the file's ``external_templates``: they hold for each definition that is made of a template."""
     direct = _level(definition)
     if direct:
         return direct
@@ -196,6 +201,11 @@ def _definition_levels(definition: Mapping[Any, Any], templates: Mapping[Any, An
     for call in calls if isinstance(calls, list) else [calls]:
         template = mapping(templates.get(mapping(call).get("name")))
         for source in (variables, mapping(definition.get("variables")), mapping(call), template, mapping(template.get("default"))):
+            level = _level(source)
+            if level:
+                return level
+    if calls:
+        for source in (*outer, *(mapping(given.get("default")) for given in outer)):
             level = _level(source)
             if level:
                 return level

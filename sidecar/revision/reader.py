@@ -222,10 +222,15 @@ class _Reader:
             if used.is_file():
                 self._defaults[used] = used.read_text(encoding="utf-8", errors="replace")
         direct = next((entry.variables[key] for key in ("builder_level", "overlay_level") if entry.variables.get(key)), None)
-        if direct is None:
-            found = _LEVEL.search(self._defaults[path])
-            direct = found.group(1) if found else None
-        return frozenset({Level(str(direct).lower())}) if str(direct).lower() in list(Level) else OWN_LEVELS
+        if direct is not None:
+            return frozenset({Level(str(direct).lower())}) if str(direct).lower() in list(Level) else OWN_LEVELS
+        text = self._defaults[path]
+        if not _LEVEL.search(text):  # most files: no need to look closer
+            return OWN_LEVELS
+        try:
+            return levels_in(self._options.documents.parse(text.encode(), path.name), entry.variables)
+        except ConfigError:
+            return OWN_LEVELS  # Kometa will say what is wrong with its own file
 
     def _variables(self, config: Document, section: Mapping[str, Any], where: Where) -> None:
         """Files that ``template_variables`` in config.yml name."""

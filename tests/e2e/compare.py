@@ -45,7 +45,15 @@ async def compare(kometa: KometaInstall, config: Path, world: Callable[[], World
     assert [picture.target.label for picture in run.pictures if picture.state is PictureState.FAILED] == []
     assert sorted(warm) == sorted(cold.uploads)
     different = [key for key, content in warm.items() if content != cold.uploads[key]]
-    assert [key for key in different if pixels(warm[key]) != pixels(cold.uploads[key])] == []
+    drawn_otherwise = [key for key in different if pixels(warm[key]) != pixels(cold.uploads[key])]
+    for key in drawn_otherwise:  # for whoever looks into it
+        (scratch / f"{key}.warm").write_bytes(warm[key])
+        (scratch / f"{key}.cold").write_bytes(cold.uploads[key])
+    assert drawn_otherwise == [], {
+        picture.target.label: [overlay.get("name") for overlay in picture.overlays]
+        for picture in run.pictures
+        if picture.target.rating_key in drawn_otherwise
+    }
     assert all(picture.before is not None for picture in run.pictures)
     assert sum(write.expected for write in run.blocked) == len(run.blocked)
     return Compared(run=run, cold=cold, same_bytes=len(warm) - len(different))

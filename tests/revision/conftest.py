@@ -52,7 +52,10 @@ class Site:
             (home / path).parent.mkdir(parents=True, exist_ok=True)
             (home / path).write_text("templates: {}\n")
         (home / "defaults/overlays/resolution.yml").write_text("overlays:\n  4K: {plex_all: true}\n")
-        (home / "defaults/overlays/episode_info.yml").write_text("external_templates:\n  builder_level: episode\n")
+        (home / "defaults/overlays/episode_info.yml").write_text(
+            "external_templates:\n  default: templates\n  template_variables:\n    builder_level: episode\n"
+            "overlays:\n  Episode Info:\n    template: {name: standard}\n"
+        )
         return home
 
     def read(self, **options: Any) -> Reading:

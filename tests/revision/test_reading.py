@@ -472,6 +472,16 @@ OWN = {Level.MOVIE, Level.SHOW, Level.ARTIST}
             "{builder_level: episode}",
             {Level.EPISODE},
         ),
+        (
+            "external_templates: {file: config/x.yml, template_variables: {builder_level: season}}\noverlays: {A: {template: {name: s}}, B: {}}",
+            "{}",
+            {Level.SEASON, *OWN},
+        ),
+        (
+            "templates: {t: {conditionals: {x: {conditions: [{builder_level: episode}]}}}}\noverlays: {A: {template: {name: t}}}",
+            "{}",
+            OWN,
+        ),
         ("templates: {t: {}}\noverlays: {A: {template: {name: t}, builder_level: album}}", "{builder_level: episode}", {Level.ALBUM}),
     ],
 )
