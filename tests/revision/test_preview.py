@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sidecar.errors import StoreError
@@ -298,6 +298,7 @@ def test_a_secret_planted_anywhere_is_not_in_what_kometa_gets(secret: str, spots
         (config / "o.yml").write_text(f"{comment}overlays: {{A: {{overlay: {{name: blur(5)}}}}}}\n", encoding="utf-8")
         reading = read(config, ReadOptions())
         made = preview(reading)
+        assume(not any(secret in host for host in made.hosts))  # one that reads like a part of a host's name
         assert secret not in everything(made)
         assert secret not in repr(reading.problems)
         revision = freeze(reading, [], Path(scratch) / "store")

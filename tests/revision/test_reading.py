@@ -473,7 +473,7 @@ OWN = {Level.MOVIE, Level.SHOW, Level.ARTIST}
             {Level.EPISODE},
         ),
         (
-            "external_templates: {file: config/x.yml, template_variables: {builder_level: season}}\noverlays: {A: {template: {name: s}}, B: {}}",
+            "external_templates: {template_variables: {builder_level: season}}\noverlays: {A: {template: {name: s}}, B: {}}",
             "{}",
             {Level.SEASON, *OWN},
         ),
