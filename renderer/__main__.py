@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="lower the priority by N")
     parser.add_argument("--off", action="append", default=[], metavar="NAME", help="do not use this speed-up, or 'all'; repeatable")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this parent process ends; it holds the other end of stdin")
+    parser.add_argument("--linger", type=float, metavar="N", help="end when no sidecar has been connected for N seconds")
     options = parser.parse_args(argv)
     try:
         sys.argv = ["kometa.py"]
@@ -99,6 +100,7 @@ def _serve(options: argparse.Namespace) -> int:
         parent_pipe=parent,
         learn=learn,
         idle=idle,
+        linger=options.linger,
         catalogue=lambda: catalogue.read(kometa.home, kometa.version),
     )
     warm.settle()

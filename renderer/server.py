@@ -40,7 +40,7 @@ class Server:
     """Listens until ``shutdown`` or SIGTERM. ``hello`` is sent to whoever connects; ``spawn`` forks (see ``Spawn``).
 
     ``learn`` takes what children learnt; ``idle`` does a piece of work while there is no job, and says whether there was one.
-    ``catalogue`` is the answer to the message of that name.
+    ``catalogue`` is the answer to the message of that name. ``linger``: seconds without any connection after which it ends.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Server:
         learn: Callable[[dict[str, Any]], None] = lambda _message: None,
         idle: Callable[[], bool] = lambda: False,
         catalogue: Callable[[], dict[str, Any]] | None = None,
+        linger: float | None = None,
     ) -> None:
         self._path = path
         self._hello = hello
@@ -60,6 +61,8 @@ class Server:
         self._learn = learn
         self._idle = idle
         self._catalogue = catalogue
+        self._linger = linger
+        self._lonely = time.monotonic()
         self._more = True
         self._selector = selectors.DefaultSelector()
         self._connections: list[Connection] = []
@@ -105,6 +108,8 @@ class Server:
         """Seconds until something is due by the clock; None where nothing is."""
         if self._job is None and self._more:
             return QUIET
+        if self._job is None and not self._connections and self._linger is not None:
+            return max(0.0, self._lonely + self._linger - time.monotonic())
         if self._job is None or self._ending:
             return None
         left = max(0.0, self._started + self._job.deadline - time.monotonic())
@@ -116,6 +121,10 @@ class Server:
             self._end("deadline")
         self._bound()
         self._reap()
+        if self._connections or self._job is not None:
+            self._lonely = time.monotonic()
+        elif self._linger is not None and time.monotonic() >= self._lonely + self._linger:
+            self._stopping = True
         for connection in [c for c in self._connections if c.broken]:
             self._drop(connection)
         for connection in self._connections:

@@ -150,7 +150,17 @@ class App:
             poll_interval=settings.watch.poll_interval,
         )
         intake = Intake(self.blobs)
-        self.engine = engines.build(self.choice, settings, places, spawn=self._tasks.spawn, items=self, deliver=intake.deliver)
+        self.engine = engines.build(
+            self.choice,
+            settings,
+            self._env,
+            places,
+            spawn=self._tasks.spawn,
+            items=self,
+            deliver=intake.deliver,
+            tell=self._worker_waits,
+            patient=not self._serving,
+        )
         here = self.choice.place.home if self.choice.place else None
         self.planner = Planner(
             config_dir=self.config_dir,
@@ -315,6 +325,9 @@ class App:
             message = message_of(run, self.settings.web.base_url or self.url)
             if message is not None:
                 await self.outbox.post(message)
+
+    def _worker_waits(self, words: str) -> None:
+        self.showcase.away("worker", words)
 
     async def metadata(self, server: str, rating_key: int) -> Element:
         """For the draft engine: see ``sidecar.engine.draft.ItemSource``."""

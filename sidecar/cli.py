@@ -79,7 +79,9 @@ def _directory(sub: argparse.ArgumentParser) -> None:
 def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", type=Path, metavar="DIR", help="where the gallery, the pictures and the state are kept")
     sub.add_argument("--settings", type=Path, metavar="FILE", help="sidecar.yml (or KOMETA_SIDECAR_SETTINGS)")
-    sub.add_argument("--engine", choices=["auto", "process", "socket", "draft"], help="who draws; by default Kometa where one is found")
+    sub.add_argument(
+        "--engine", choices=["auto", "process", "socket", "container", "draft"], help="who draws; by default Kometa where one is found"
+    )
     sub.add_argument("--quiet", action="store_true", help="no progress")
 
 

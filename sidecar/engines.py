@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.engine import Engine
+from sidecar.engine.container import ContainerEngine, Limits
 from sidecar.engine.discover import KometaPlace, discover
+from sidecar.engine.docker_api import DEFAULT, Docker
 from sidecar.engine.draft import Deliver, DraftEngine, ItemSource
 from sidecar.engine.process import ProcessEngine
 from sidecar.engine.remote import RemoteEngine
@@ -39,6 +42,8 @@ def choose(settings: Settings, env: Mapping[str, str], config_dir: Path) -> Choi
         return Choice("draft", "engine: draft is set", found.found)
     if engine.kind in ("auto", "process") and found.found is not None:
         return Choice("process", f"Kometa at {found.found.home}, Python {found.found.python}", found.found)
+    if engine.kind == "container":
+        return Choice("container", f"a container of image {engine.image}", exchange=settings.exchange)
     if engine.kind == "socket":
         return Choice("socket", f"the worker at {settings.worker_socket}", exchange=settings.exchange)
     named = engine.kometa_home is not None or engine.kometa_python is not None or "KOMETA_HOME" in env
@@ -49,14 +54,42 @@ def choose(settings: Settings, env: Mapping[str, str], config_dir: Path) -> Choi
     return Choice("draft", "no Kometa was found: these are drafts, not Kometa's pixels")
 
 
-def build(choice: Choice, settings: Settings, places: Places, *, spawn: Spawn, items: ItemSource, deliver: Deliver) -> Engine:
-    """The engine that was chosen; not started."""
+def build(
+    choice: Choice,
+    settings: Settings,
+    env: Mapping[str, str],
+    places: Places,
+    *,
+    spawn: Spawn,
+    items: ItemSource,
+    deliver: Deliver,
+    tell: Callable[[str], None],
+    patient: bool,
+) -> Engine:
+    """The engine that was chosen; not started. ``tell`` and ``patient``: see ContainerEngine."""
     cache = places.cache / "worker"
     if choice.kind == "process" and choice.place is not None:
         place = choice.place
         return ProcessEngine(place.home, place.python, places.runtime / "worker", spawn=spawn, layout=settings.engine.layout, cache=cache)
     if choice.kind == "socket" and choice.exchange is not None:
         return SocketEngine(settings.worker_socket, choice.exchange, spawn=spawn, shelf=places.kometa)
+    if choice.kind == "container" and choice.exchange is not None:
+        engine = settings.engine
+        cpus = engine.cpus or float(engine.shard_count)
+        return ContainerEngine(
+            Docker(engine.docker or env.get("DOCKER_HOST") or DEFAULT),
+            engine.image,
+            choice.exchange,
+            identity=places.data / "instance",
+            cache=places.cache / "container",
+            shelf=places.kometa,
+            spawn=spawn,
+            tell=tell,
+            limits=Limits(memory=engine.memory, pids=engine.pids, cpus=min(cpus, float(os.cpu_count() or 1))),
+            pull=engine.pull,
+            patient=patient,
+            layout=engine.layout,
+        )
     return DraftEngine(items, deliver, kometa_home=choice.place.home if choice.place else None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -55,7 +56,9 @@ class Probes:
             except EngineError as error:
                 self._showcase.engine(None)
                 self._showcase.away("worker", str(error))
-                await asyncio.sleep(pause)
+                end = time.monotonic() + pause
+                while self._engine.info is None and time.monotonic() < end:  # noqa: ASYNC110 - it may come back by itself, and has no event for it
+                    await asyncio.sleep(1)
                 pause = min(pause * 2, CALM)
                 continue
             self._showcase.engine(info)

@@ -96,6 +96,18 @@ class EngineSettings(_Section):
         None, description="The directory shared with a worker that runs elsewhere (socket, container); by default DATA/exchange."
     )
     socket: UserPath | None = Field(None, description="The worker's unix socket; by default EXCHANGE/worker/worker.sock.")
+    image: str = Field(
+        "kometa-sidecar-worker:v2.4.4", description="The worker's image (engine container): name and tag.", pattern=r"^[\w./:@-]+$"
+    )
+    pull: bool = Field(False, description="true or false: whether an image that is not here is pulled.")
+    docker: str | None = Field(
+        None,
+        description="Where Docker answers, like unix:///run/docker.sock; by default DOCKER_HOST, else /var/run/docker.sock.",
+        pattern=r"^(unix|tcp|http|https)://.+",
+    )
+    memory: Bytes = Field(2 * 1024**3, description="Bytes (or 2GiB) of memory for the worker's container.")
+    pids: int = Field(256, ge=32, le=32768, description="How many processes and threads the worker's container may have.")
+    cpus: float | None = Field(None, gt=0, le=1024, description="How many cores the worker's container may use; by default one per shard.")
     deadline: Seconds = Field(300.0, description="Seconds (or 5m) after which a render is ended.")
     phase_deadline: Seconds = Field(120.0, description="Seconds (or 2m) without any progress after which one of the Kometas is ended.")
     memory: Bytes = Field(2 * 1024**3, description="Bytes (or 2GiB) that one of the Kometas at work may take before it is ended.")
