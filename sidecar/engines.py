@@ -85,7 +85,7 @@ def build(
             shelf=places.kometa,
             spawn=spawn,
             tell=tell,
-            limits=Limits(memory=engine.memory, pids=engine.pids, cpus=min(cpus, float(os.cpu_count() or 1))),
+            limits=Limits(memory=engine.container_memory, pids=engine.pids, cpus=min(cpus, float(os.cpu_count() or 1))),
             pull=engine.pull,
             patient=patient,
             layout=engine.layout,

@@ -47,7 +47,7 @@ class Wish:
     cache: str
     """Path on Docker's host."""
     user: tuple[int, int]
-    memory: int = 2 * 1024**3
+    memory: int = 4 * 1024**3
     """Bytes, swap included."""
     pids: int = 256
     cpus: float = 2.0

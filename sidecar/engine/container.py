@@ -47,7 +47,7 @@ T = TypeVar("T")
 class Limits:
     """See ``cage.Wish``."""
 
-    memory: int = 2 * 1024**3
+    memory: int = 4 * 1024**3
     pids: int = 256
     cpus: float = 2.0
 

@@ -105,7 +105,7 @@ class EngineSettings(_Section):
         description="Where Docker answers, like unix:///run/docker.sock; by default DOCKER_HOST, else /var/run/docker.sock.",
         pattern=r"^(unix|tcp|http|https)://.+",
     )
-    memory: Bytes = Field(2 * 1024**3, description="Bytes (or 2GiB) of memory for the worker's container.")
+    container_memory: Bytes = Field(4 * 1024**3, description="Bytes (or 4GiB) of memory for the worker's container as a whole.")
     pids: int = Field(256, ge=32, le=32768, description="How many processes and threads the worker's container may have.")
     cpus: float | None = Field(None, gt=0, le=1024, description="How many cores the worker's container may use; by default one per shard.")
     deadline: Seconds = Field(300.0, description="Seconds (or 5m) after which a render is ended.")

@@ -44,7 +44,7 @@ async def test_pictures_from_a_container_are_those_from_this_host(
     config = config_of("custom", tmp_path / "config")
     async with house(kometa, config, short_dir / "a", world=small_world(), engine={"layout": "basic"}) as home:
         wanted = await home.run("done")
-    engine = {"kind": "container", "image": image, "kometa_home": None, "kometa_python": None, "memory": "1GiB", "pids": 128}
+    engine = {"kind": "container", "image": image, "kometa_home": None, "kometa_python": None, "container_memory": "1GiB", "pids": 128}
     async with house(kometa, config, short_dir / "b", world=small_world(), engine=engine) as home:
         run = await home.run("done")
         assert run.engine is not None
