@@ -8,7 +8,7 @@ import logging
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import aiohttp
 from aiohttp import web
 
-from sidecar import __version__, engines, logs
+from sidecar import __version__, engines, logs, reviewing
 from sidecar import web as pages
 from sidecar.backend import Archive, Controls
 from sidecar.errors import PlexAway, SettingsError
@@ -26,11 +26,11 @@ from sidecar.metrics import Metrics
 from sidecar.model import Change, Run, RunState
 from sidecar.notify import Outbox, Webhook, message_of
 from sidecar.pipeline import Pipeline, Planner, Renderer
-from sidecar.pipeline.housekeeping import Housekeeping
+from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.probes import Probes
 from sidecar.pipeline.runlog import RunLogs
-from sidecar.pipeline.showcase import HISTORY, Showcase
+from sidecar.pipeline.showcase import Showcase
 from sidecar.pipeline.stage import Stages
 from sidecar.places import Places, open_places
 from sidecar.plex import PlexReader
@@ -104,7 +104,7 @@ class App:
         self.blobs = Blobs(places.blobs)
         self.events = pages.Events()
         self.metrics = Metrics(__version__)
-        self.gallery = Gallery(places.gallery, self.blobs.path)
+        self.gallery = Gallery(places.gallery, self.blobs.path, base_url=settings.web.base_url)
         self.showcase = Showcase(
             self.gallery,
             self._publish_event,
@@ -118,7 +118,7 @@ class App:
         self._stack.push_async_callback(self.engine.stop)
         self._stack.push_async_callback(self.planner.close)
         self._stack.push_async_callback(self.pipeline.cancel)
-        await self._restore()
+        await reviewing.restore(self.showcase, self.state)
         if self._serving:
             await self._start_notifications()
             await self._start_web(places)
@@ -175,6 +175,16 @@ class App:
             notes=lambda: (*self.state.problems, *self.watcher.problems),
         )
         self.logs = RunLogs(places.logs, self._redact)
+        self.reviews, comparer = reviewing.build(
+            settings.review,
+            state=self.state,
+            blobs=self.blobs,
+            gallery=self.gallery,
+            showcase=self.showcase,
+            revisions=places.revisions,
+            redact=self._redact,
+        )
+        self._stack.callback(comparer.close)
         renderer = Renderer(
             engine=self.engine,
             gateway=self.gateway,
@@ -193,7 +203,14 @@ class App:
             phase_deadline=settings.engine.phase_deadline,
             memory=settings.engine.memory,
         )
-        self.stages = Stages(planner=self.planner, renderer=renderer, showcase=self.showcase, state=self.state, tell=self._tell)
+        self.stages = Stages(
+            planner=self.planner,
+            renderer=renderer,
+            showcase=self.showcase,
+            state=self.state,
+            tell=self._tell,
+            review=self.reviews.submit,
+        )
         self.pipeline = Pipeline(self.stages, self._tasks.spawn)
         self.archive = Archive(
             state=self.state,
@@ -203,7 +220,13 @@ class App:
             problems=lambda: (*self.state.problems, *self.watcher.problems),
         )
         self.housekeeping = Housekeeping(
-            state=self.state, blobs=self.blobs, gallery=self.gallery, revisions=places.revisions, logs=places.logs
+            state=self.state,
+            blobs=self.blobs,
+            gallery=self.gallery,
+            revisions=places.revisions,
+            logs=places.logs,
+            keep=Keep(runs=settings.retention.runs, age=settings.retention.age, size=settings.retention.size),
+            forgot=self._forgot,
         )
         self.probes = Probes(self.planner, self.engine, self.showcase, self.pipeline.recovered)
         self.upkeep = Upkeep(
@@ -217,14 +240,6 @@ class App:
             showcase=self.showcase,
             events=self.events,
         )
-
-    async def _restore(self) -> None:
-        history = await self.state.briefs(limit=HISTORY)
-        shown = await self.state.last_good()
-        ended = next((run for run in history if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED)), None)
-        latest = await self.state.run(ended.id) if ended else None
-        self.showcase.restore(shown=shown, latest=latest, history=tuple(history))
-        await self.showcase.flush()
 
     async def _start_notifications(self) -> None:
         hook = self.settings.webhook
@@ -270,6 +285,7 @@ class App:
     async def serve(self, stop: asyncio.Event) -> None:
         """Watch and render until ``stop`` is set."""
         self._tasks.spawn(self.showcase.serve(), "gallery")
+        self._tasks.spawn(self.reviews.serve(), "reviews")
         self._tasks.spawn(self.probes.plex(), "probe: plex")
         self._tasks.spawn(self.probes.worker(), "probe: worker")
         await self.upkeep.start(self._tasks.spawn)
@@ -288,7 +304,10 @@ class App:
         serving = self._tasks.spawn(self.showcase.serve(), "gallery")
         try:
             plan = await self.stages.plan(change)
-            return await self.stages.render(plan, lambda: RunState.CANCELLED)
+            run = await self.stages.render(plan, lambda: RunState.CANCELLED)
+            await self.reviews.settle()
+            await self.showcase.flush()
+            return run
         finally:
             serving.cancel()
 
@@ -319,6 +338,11 @@ class App:
         self.events.publish(kind, _masked(data, self._redact))
         if self._hear is not None:
             self._hear(kind, data)
+
+    def _forgot(self, runs: Collection[str]) -> None:
+        self.showcase.forgotten(runs)
+        shown = self.showcase.view.shown
+        self.reviews.refresh(picture.target for picture in (shown.pictures if shown else ()))
 
     async def _tell(self, run: Run) -> None:
         if self.outbox is not None:

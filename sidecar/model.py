@@ -455,6 +455,12 @@ class Picture:
     overlays: tuple[Mapping[str, object], ...] = ()
     left_out: tuple[Mapping[str, object], ...] = ()
 
+    @property
+    def shown(self) -> Blob | None:
+        """What people are shown as the result: the upload, or the bare art where no overlay applies. None where there is no result."""
+        bare = self.state in (PictureState.UNTOUCHED, PictureState.REUSED)
+        return self.after or (self.before if bare else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

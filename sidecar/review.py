@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sidecar.model import Blob, EditBrief
+from sidecar.model import Blob, EditBrief, Target
 
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels, from the upper left corner."""
@@ -237,3 +237,14 @@ class Moment:
     """The bare art under it."""
     edit: EditBrief | None = None
     """What was edited in its first run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """One target's past, for its published file."""
+
+    target: Target
+    moments: tuple[Moment, ...]
+    """Newest first."""
+    decisions: tuple[Decision, ...]
+    """Newest first, undone ones too."""

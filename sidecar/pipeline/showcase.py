@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -16,11 +16,12 @@ from typing import Any, Final, Protocol
 from sidecar.errors import StoreError
 from sidecar.model import EngineInfo, Health, Phase, Picture, Run, RunState
 from sidecar.publish import GalleryView, RunBrief
+from sidecar.review import Decision, RunReview, Standing
 
 log = logging.getLogger(__name__)
 
-HISTORY: Final = 50
-"""Runs listed on the gallery's first page."""
+HISTORY: Final = 300
+"""Runs listed in the gallery's data; its first page shows the newest of them."""
 
 _PHASES: Final = {
     "start": "starting Kometa",
@@ -70,9 +71,26 @@ class Showcase:
     def health(self) -> tuple[Health, ...]:
         return tuple(self._health.values())
 
-    def restore(self, *, shown: Run | None, latest: Run | None, history: tuple[RunBrief, ...]) -> None:
+    def restore(
+        self,
+        *,
+        shown: Run | None,
+        latest: Run | None,
+        history: tuple[RunBrief, ...],
+        reviews: Mapping[str, RunReview] | None = None,
+        standings: Mapping[str, Standing] | None = None,
+        last_batch: Sequence[Decision] = (),
+    ) -> None:
         """Begin with what an earlier process left."""
-        self._view = replace(self._view, shown=shown, latest=latest, history=history[:HISTORY])
+        self._view = replace(
+            self._view,
+            shown=shown,
+            latest=latest,
+            history=history[:HISTORY],
+            reviews=reviews or {},
+            standings=standings or {},
+            last_batch=tuple(last_batch),
+        )
         self.touch()
 
     def engine(self, info: EngineInfo | None) -> None:
@@ -127,6 +145,28 @@ class Showcase:
             "run.ended",
             {"run": run.id, "state": run.state.value, "changed": list(run.changed), "errors": run.errors, "seconds": run.seconds},
         )
+
+    def reviewed(self, review: RunReview) -> None:
+        """A run was compared, and its own page says so."""
+        edit = review.edit.brief if review.edit else None
+        history = tuple(
+            replace(brief, counts=review.counts, edit=edit) if brief.id == review.run_id else brief for brief in self._view.history
+        )
+        shown = {run.id for run in (self._view.shown, self._view.latest) if run is not None}
+        reviews = {run_id: known for run_id, known in {**self._view.reviews, review.run_id: review}.items() if run_id in shown}
+        self._view = replace(self._view, history=history, reviews=reviews)
+        self.touch("run.reviewed", {"run": review.run_id, "counts": review.counts})
+
+    def decided(self, standings: Mapping[str, Standing], last: Sequence[Decision], event: dict[str, Any]) -> None:
+        """Somebody approved, rejected or took back."""
+        self._view = replace(self._view, standings=standings, last_batch=tuple(last))
+        self.touch("decided", event)
+
+    def forgotten(self, runs: Collection[str]) -> None:
+        """These runs are no longer kept."""
+        gone = frozenset(runs)
+        self._view = replace(self._view, history=tuple(brief for brief in self._view.history if brief.id not in gone))
+        self.touch()
 
     def touch(self, kind: str = "", data: dict[str, Any] | None = None) -> None:
         """Something changed; with ``kind``, tell browsers once the pages show it."""

@@ -24,13 +24,22 @@ class Stages:
     """Planner, renderer and showcase under one roof."""
 
     def __init__(
-        self, *, planner: Planner, renderer: Renderer, showcase: Showcase, state: State, tell: Callable[[Run], Awaitable[None]]
+        self,
+        *,
+        planner: Planner,
+        renderer: Renderer,
+        showcase: Showcase,
+        state: State,
+        tell: Callable[[Run], Awaitable[None]],
+        review: Callable[[str], None],
     ) -> None:
+        """``review`` is told the id of each good run, once it is shown."""
         self._planner = planner
         self._renderer = renderer
         self._showcase = showcase
         self._state = state
         self._tell = tell
+        self._review = review
 
     async def plan(self, change: Change) -> Plan:
         plan = await self._planner.plan(change)
@@ -46,6 +55,8 @@ class Stages:
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
         run = await self._renderer.render(plan, fate)
+        if run.state is RunState.DONE:
+            self._review(run.id)
         self._showcase.well("worker")
         if any(part.part == "disk" for part in self._showcase.health):
             self._showcase.well("disk")

@@ -5,7 +5,9 @@
     compare.html             any two runs (?a=RUN&b=RUN)
     summary.json latest.json the same for programs
     cards/TARGET.html        one card each: what the open page takes when a picture comes
-    runs/RUN/                index.html and summary.json of an ended run; written when it ends and once more when it was compared
+    runs/RUN/                index.html, summary.json and data.{json,js} of an ended run; written once, and once more when it was compared
+    data/                    runs, decisions and timelines for pages and programs: see docs/gallery.md
+    feed.xml                 Atom
     img/SHA256.ext           pictures as Kometa uploaded them, never changed
     thumbs/SHA256-WIDTH.webp
     static/NAME.HASH.ext     style sheets and scripts; those of earlier builds stay for the old runs' pages
@@ -17,21 +19,24 @@ refuse modules from ``file://``. So a copy of the directory works from any file 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from sidecar.errors import StoreError
 from sidecar.model import Blob, Run
+from sidecar.publish.data import decisions_data, forms, run_data, runs_data, timeline_data
+from sidecar.publish.feed import feed
 from sidecar.publish.files import hashed_name, write_atomic
 from sidecar.publish.images import Images
 from sidecar.publish.pages import Pages
 from sidecar.publish.summary import dumps, latest, summary
 from sidecar.publish.view import GalleryView
-from sidecar.review import RunReview
+from sidecar.review import RunReview, Timeline
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -41,18 +46,25 @@ _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Gallery:
     """The gallery at ``root``. Blocking; safe to call from several threads, one publish at a time."""
 
-    def __init__(self, root: Path, blob_path: Callable[[Blob], Path]) -> None:
-        """``blob_path`` says where the store keeps a blob; files there are linked or copied, never changed."""
+    def __init__(self, root: Path, blob_path: Callable[[Blob], Path], *, base_url: str = "") -> None:
+        """``blob_path`` says where the store keeps a blob; files there are linked or copied, never changed.
+
+        ``base_url`` is where people reach the gallery, for the feed's links; relative ones without it.
+        """
         self._root = root
+        self._base_url = base_url
         self._lock = threading.Lock()
         self._images = Images(root, blob_path)
         self._assets = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
         self._urls = {name: f"static/{hashed_name(name, data)}" for name, data in self._assets.items()}
         self._pages = Pages(self._images, self._urls)
         self._written: dict[str, bytes] = {}
-        self._runs: set[str] = set()
-        self._reviewed: set[str] = set()
+        self._runs: dict[str, bool | None] = {}
+        """Runs that have a page -> whether with their review; None: not looked at yet."""
+        self._config_dir = ""
         self._summarised: Run | None = None
+        self._listed: tuple[object, ...] = ()
+        self._decided: tuple[object, ...] = ()
         self._ready = False
 
     def publish(self, view: GalleryView) -> None:
@@ -62,10 +74,12 @@ class Gallery:
         """
         with self._lock:
             self._prepare()
-            self._images.publish((view.current, view.shown, view.latest), view.reviews.values())
+            self._config_dir = view.config_dir
+            baselines = (standing.baseline.blob for standing in view.standings.values() if standing.baseline)
+            self._images.publish((view.current, view.shown, view.latest), view.reviews.values(), baselines)
             for run in (view.shown, view.latest):
                 if run is not None and run.state.final:
-                    self._publish_run(run, view.config_dir, view.reviews.get(run.id))
+                    self._publish_run(run, view.reviews.get(run.id))
             for name in ("timeline", "compare"):
                 self._put(f"{name}.html", self._pages.frame(name, view.config_dir))
             html, cards = self._pages.index(view, frozenset(self._runs))
@@ -74,23 +88,52 @@ class Gallery:
             if view.shown is not None and view.shown != self._summarised:
                 self._put("summary.json", dumps(summary(view.shown, self._images)), durable=True)
                 self._summarised = view.shown
+            self._publish_lists(view)
             self._put("latest.json", dumps(latest(view), indent=1), durable=settled)
             self._put("index.html", html, durable=settled)
 
-    def prune(self, runs: Collection[str], pictures: Collection[str], *, older_than: float = 3600.0) -> int:
+    def publish_review(self, run: Run, review: RunReview) -> None:
+        """Write the page and data of an ended run with its review. StoreError where the disk refuses."""
+        with self._lock:
+            self._prepare()
+            self._images.publish((run,), (review,))
+            self._publish_run(run, review)
+
+    def publish_timelines(self, timelines: Iterable[Timeline]) -> None:
+        """Write these targets' timelines. StoreError where the disk refuses."""
+        with self._lock:
+            self._prepare()
+            for timeline in timelines:
+                self._images.publish(more=[blob for moment in timeline.moments for blob in (moment.blob, moment.before)])
+                name = f"data/targets/{_safe(timeline.target.id)}"
+                self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), self._images)))
+
+    def without_timeline(self, targets: Collection[str]) -> set[str]:
+        """Those of ``targets`` that have none yet."""
+        return {target for target in targets if not (self._root / f"data/targets/{_safe(target)}.js").exists()}
+
+    def prune(
+        self, runs: Collection[str], pictures: Collection[str], *, targets: Collection[str] | None = None, older_than: float = 3600.0
+    ) -> int:
         """Remove the pages of all but these runs, and pictures (by sha256) that none of what stays shows; how many files and pages.
+
+        Timelines of other ``targets`` than these go too, where any are given.
 
         What is younger than ``older_than`` seconds stays: a render in progress may be showing it. OSError where the disk refuses.
         """
         with self._lock:
             self._prepare()
-            old = self._runs - set(runs)
+            old = self._runs.keys() - set(runs)
             for run in old:
                 shutil.rmtree(self._root / "runs" / _safe(run), ignore_errors=True)
-                self._written.pop(f"runs/{run}/index.html", None)
-                self._written.pop(f"runs/{run}/summary.json", None)
-            self._runs -= old
-            self._reviewed -= old
+                for name in ("index.html", "summary.json", "data.json", "data.js"):
+                    self._written.pop(f"runs/{run}/{name}", None)
+                del self._runs[run]
+            self._listed = ()
+            for path in (self._root / "data/targets").glob("*.js*") if targets is not None else ():
+                if path.stem not in (targets or ()):
+                    path.unlink(missing_ok=True)
+                    self._written.pop(f"data/targets/{path.name}", None)
             return len(old) + self._images.prune(pictures, older_than=older_than)
 
     def _prepare(self) -> None:
@@ -99,19 +142,42 @@ class Gallery:
         for name, data in self._assets.items():
             self._put(self._urls[name], data)
         runs = self._root / "runs"
-        self._runs = {path.parent.name for path in runs.glob("*/index.html")} if runs.is_dir() else set()
+        self._runs = dict.fromkeys(path.parent.name for path in runs.glob("*/index.html")) if runs.is_dir() else {}
         self._ready = True
 
-    def _publish_run(self, run: Run, config_dir: str, review: RunReview | None) -> None:
-        if run.id in self._runs and (review is None or run.id in self._reviewed):
-            return
+    def _publish_run(self, run: Run, review: RunReview | None) -> None:
         place = f"runs/{_safe(run.id)}"
+        if self._runs.get(run.id, False) is None:
+            self._runs[run.id] = self._is_reviewed(place)
+        if self._runs.get(run.id) is True or (run.id in self._runs and review is None):
+            return
         self._put(f"{place}/summary.json", dumps(summary(run, self._images, base="../../")), durable=True)
-        self._put(f"{place}/index.html", self._pages.run(run, config_dir, review), durable=True)
+        self._put_all(forms(f"{place}/data", run_data(run, review, self._images)))
+        self._put(f"{place}/index.html", self._pages.run(run, self._config_dir, review), durable=True)
         self._pages.forget("../../")
-        self._runs.add(run.id)
-        if review is not None:
-            self._reviewed.add(run.id)
+        self._runs[run.id] = review is not None
+
+    def _is_reviewed(self, place: str) -> bool:
+        """Whether the run's page is the final one already: a restart does not write it again."""
+        try:
+            data = json.loads((self._root / place / "data.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(data, dict) and data.get("reviewed") is not None
+
+    def _publish_lists(self, view: GalleryView) -> None:
+        """Compared by identity: a view that says nothing new shares these with the one before."""
+        paged = frozenset(self._runs)
+        newest = view.shown.id if view.shown else ""
+        listed = (view.history, paged, newest, view.config_dir)
+        if not self._listed or self._listed[0] is not view.history or self._listed[1:] != listed[1:]:
+            self._put_all(forms("data/runs", runs_data(view.history, paged, newest)))
+            self._put("feed.xml", feed(view.history, config_dir=view.config_dir, base_url=self._base_url, paged=paged))
+            self._listed = listed
+        decided = (view.standings, view.last_batch)
+        if not self._decided or any(new is not old for new, old in zip(decided, self._decided, strict=True)):
+            self._put_all(forms("data/decisions", decisions_data(view.standings, view.last_batch, self._images)))
+            self._decided = decided
 
     def _publish_cards(self, cards: Mapping[str, str]) -> None:
         place = self._root / "cards"
@@ -124,6 +190,10 @@ class Gallery:
                 if path.name not in wanted:
                     path.unlink(missing_ok=True)
                     self._written.pop(f"cards/{path.name}", None)
+
+    def _put_all(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self._put(name, data)
 
     def _put(self, name: str, data: bytes, *, durable: bool = False) -> None:
         digest = hashlib.sha256(data).digest()

@@ -59,9 +59,9 @@ class Images:
         self._shots: dict[str, Shot] = {}
         self._workers = max(1, min(4, os.cpu_count() or 1))  # Pillow decodes and encodes outside the interpreter's lock
 
-    def publish(self, runs: Iterable[Run | None], reviews: Iterable[RunReview] = ()) -> None:
-        """Make every picture of ``runs`` and of their ``reviews`` available. StoreError where the disk refuses."""
-        wanted: dict[str, Blob] = {}
+    def publish(self, runs: Iterable[Run | None] = (), reviews: Iterable[RunReview] = (), more: Iterable[Blob | None] = ()) -> None:
+        """Make every picture of ``runs``, of their ``reviews``, and ``more`` available. StoreError where the disk refuses."""
+        wanted = {blob.sha256: blob for blob in more if blob is not None and blob.sha256 not in self._shots}
         masks = set()
         for run in runs:
             for picture in run.pictures if run else ():

@@ -26,6 +26,9 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 MAX_ROWS: Final = 200
 """Rows of one list on a page; the rest is counted there and stands in summary.json."""
 
+MAX_RUNS: Final = 50
+"""Runs listed on the first page; data/runs.json has more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -84,7 +87,7 @@ class Pages:
             current=view.current,
             failed=failed,
             cards=cards,
-            history=view.history[:MAX_ROWS],
+            history=view.history[:MAX_RUNS],
             linked=linked,
             health=[part for part in view.health if not part.ok and not (failed and part.part == "config")],
             config_dir=view.config_dir,

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Final
 
 from sidecar import __version__
-from sidecar.model import BlockedWrite, EngineInfo, Picture, Problem, Run
+from sidecar.model import BlockedWrite, EngineInfo, Picture, Problem, Run, Target
 from sidecar.publish.cards import status_of
 from sidecar.publish.images import Images, Shot
 from sidecar.publish.text import encodable
@@ -46,10 +46,10 @@ def summary(run: Run, images: Images, *, base: str = "") -> dict[str, object]:
         "seconds": round(run.seconds, 3),
         "engine": run.engine.kind if run.engine else None,
         "kometa": run.engine.version if run.engine and run.engine.kind == "kometa" else None,
-        "renderer": _engine(run.engine),
+        "renderer": engine_data(run.engine),
         "counts": _counts(run),
         "changed": run.changed,
-        "problems": [_problem(problem) for problem in run.problems],
+        "problems": [problem_data(problem) for problem in run.problems],
         "blocked": [_blocked(write) for write in run.blocked],
         "targets": [_target(picture, run, images, base) for picture in run.pictures],
     }
@@ -86,7 +86,8 @@ def _pointer(run: Run | None) -> dict[str, object] | None:
     }
 
 
-def _engine(engine: EngineInfo | None) -> dict[str, object] | None:
+def engine_data(engine: EngineInfo | None) -> dict[str, object] | None:
+    """Who drew."""
     return dataclasses.asdict(engine) if engine else None
 
 
@@ -103,7 +104,8 @@ def _counts(run: Run) -> dict[str, int]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def problem_data(problem: Problem) -> dict[str, object]:
+    """One problem."""
     return {
         "severity": problem.severity,
         "what": problem.what,
@@ -127,8 +129,8 @@ def _blocked(write: BlockedWrite) -> dict[str, object]:
     }
 
 
-def _target(picture: Picture, run: Run, images: Images, base: str) -> dict[str, object]:
-    target = picture.target
+def target_data(target: Target) -> dict[str, object]:
+    """Which item it is."""
     return {
         "id": target.id,
         "server": target.server,
@@ -142,18 +144,25 @@ def _target(picture: Picture, run: Run, images: Images, base: str) -> dict[str, 
         "season": target.season_number,
         "episode": target.episode_number,
         "why": target.why,
-        "state": picture.state,
-        "status": status_of(picture, run, None),
-        "engine": run.engine.kind if run.engine else None,
-        "before": _shot(images.shot(picture.before), base),
-        "after": _shot(images.shot(picture.after), base),
-        "overlays": picture.overlays,
-        "left_out": picture.left_out,
-        "problems": [_problem(problem) for problem in picture.problems],
     }
 
 
-def _shot(shot: Shot | None, base: str) -> dict[str, object] | None:
+def _target(picture: Picture, run: Run, images: Images, base: str) -> dict[str, object]:
+    return {
+        **target_data(picture.target),
+        "state": picture.state,
+        "status": status_of(picture, run, None),
+        "engine": run.engine.kind if run.engine else None,
+        "before": shot_data(images.shot(picture.before), base),
+        "after": shot_data(images.shot(picture.after), base),
+        "overlays": picture.overlays,
+        "left_out": picture.left_out,
+        "problems": [problem_data(problem) for problem in picture.problems],
+    }
+
+
+def shot_data(shot: Shot | None, base: str = "") -> dict[str, object] | None:
+    """A published picture."""
     if shot is None:
         return None
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.model import EngineInfo, Health, Run, RunBrief
-from sidecar.review import RunReview, Standing
+from sidecar.review import Decision, RunReview, Standing
 
 __all__ = ["GalleryView", "RunBrief"]
 
@@ -34,3 +34,5 @@ class GalleryView:
     """By run id, of ``shown`` and ``latest``; a run that is missing has not been compared yet."""
     standings: Mapping[str, Standing] = field(default_factory=dict)
     """By ``Target.id``; a target that is missing was never decided on."""
+    last_batch: tuple[Decision, ...] = ()
+    """What undo would take back."""

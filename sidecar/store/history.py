@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sidecar.errors import StoreError
@@ -15,6 +15,19 @@ from sidecar.store.database import Database
 from sidecar.store.rows import put_blobs
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWeight:
+    """What retention looks at."""
+
+    id: str
+    state: RunState
+    started: float
+    """Seconds since 1970."""
+    revision: str
+    size: int
+    """Bytes of its pictures that no newer run shows."""
 
 
 class History:
@@ -70,6 +83,29 @@ class History:
             ).fetchone()
         )
         return row[0] or ""
+
+    async def weights(self) -> list[RunWeight]:
+        """All runs, newest first."""
+        sql = """WITH shown (run_id, sha256) AS (
+                     SELECT run_id, before_sha256 FROM pictures WHERE before_sha256 IS NOT NULL
+                     UNION ALL SELECT run_id, after_sha256 FROM pictures WHERE after_sha256 IS NOT NULL
+                     UNION ALL SELECT run_id, sha256 FROM review_blobs
+                 ), newest (run_id, sha256) AS (SELECT max(run_id), sha256 FROM shown GROUP BY sha256)
+                 SELECT runs.id, runs.state, runs.started, runs.revision, coalesce(weight.size, 0) AS size FROM runs
+                 LEFT JOIN (SELECT run_id, sum(size) AS size FROM newest JOIN blobs USING (sha256) GROUP BY run_id) AS weight
+                 ON weight.run_id = runs.id ORDER BY runs.id DESC"""
+        return await self._database.read(
+            lambda connection: [
+                RunWeight(id=row["id"], state=RunState(row["state"]), started=row["started"], revision=row["revision"], size=row["size"])
+                for row in connection.execute(sql)
+            ]
+        )
+
+    async def target_ids(self) -> frozenset[str]:
+        """Every ``Target.id`` that a kept run knows."""
+        return await self._database.read(
+            lambda connection: frozenset(row[0] for row in connection.execute("SELECT DISTINCT target_id FROM pictures"))
+        )
 
     async def moments(self, target_id: str, limit: int = 200) -> list[Moment]:
         """The target's pictures in DONE runs, newest first, consecutive equal ones as one."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.model import Blob, Level, Picture, PictureState, Run, RunState, Target
-from sidecar.pipeline.housekeeping import Housekeeping
+from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.publish import Gallery, GalleryView
 from sidecar.store import Blobs, State
 
@@ -43,7 +43,10 @@ async def test_old_runs_go_with_what_only_they_held_and_the_last_good_one_stays(
         gallery.publish(GalleryView(shown=run, latest=run, config_dir="config"))
     for path in (tmp_path / "gallery" / "thumbs").glob("*"):
         os.utime(path, (hours_ago, hours_ago))
-    await Housekeeping(state=state, blobs=blobs, gallery=gallery, revisions=revisions, logs=logs, keep=3).round()
+    told: list[str] = []
+    house = Housekeeping(state=state, blobs=blobs, gallery=gallery, revisions=revisions, logs=logs, keep=Keep(runs=3), forgot=told.extend)
+    await house.round()
+    assert sorted(told) == [run.id for run, _ in (*made[:2], *made[3:7])]
     kept = [made[2], *made[7:]]
     assert {run.id for run in await state.runs()} == {run.id for run, _ in kept}
     assert {path.name for path in revisions.iterdir() if path.name.strip(".") == path.name} == {run.revision for run, _ in kept}

@@ -1,0 +1,279 @@
+"""Runs compared, pictures approved, rejected and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.compare import Rule
+from sidecar.errors import NotThere, ReviewError
+from sidecar.model import PictureState, RunState
+from sidecar.pipeline.comparing import Measures
+from sidecar.review import Against, ReviewStatus, Verdict
+from tests.pipeline.desk import Desk, drawn, open_desk
+
+BADGE = (10, 20, 30, 15)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def statuses(review: object) -> dict[str, str]:
+    return {each.target: each.status.value for each in review.targets}  # type: ignore[attr-defined]
+
+
+async def test_without_baselines_runs_are_compared_with_the_one_before(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    first = await desk.compared(await desk.run([drawn(1, plain), drawn(2, plain)]))
+    assert statuses(first) == {"1": "new", "2": "new"}
+    assert first.previous == ""
+    run = await desk.run([drawn(1, badge), drawn(2, plain), drawn(3, plain), drawn(4, None, state=PictureState.FAILED)])
+    review = await desk.compared(run)
+    assert statuses(review) == {"1": "changed", "2": "unchanged", "3": "new", "4": "failed"}
+    changed = review.of("1")
+    assert changed is not None
+    assert (changed.against, changed.reference, changed.reference_run) == (Against.PREVIOUS, plain, first.run_id)
+    assert changed.comparison is not None
+    assert changed.comparison.boxes == (BADGE,)
+    assert changed.comparison.fraction == 30 * 15 / (100 * 150)
+    assert changed.comparison.mask is not None
+    assert (changed.comparison.mask.width, changed.comparison.mask.height) == (100, 150)
+    assert review.counts == {"failed": 1, "gone": 0, "new": 1, "changed": 1, "reused": 0, "unchanged": 1}
+    assert [kind for kind, _ in desk.events] == ["run.ended", "run.reviewed"] * 2, "pictures first, the comparison after"
+
+
+async def test_every_status(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    await desk.compared(await desk.run([drawn(key, plain) for key in range(1, 6)]))
+    await desk.reviews.approve(who="me")
+    run = await desk.run(
+        [
+            drawn(1, plain),
+            drawn(2, badge),
+            drawn(3, plain, state=PictureState.REUSED),
+            drawn(4, badge, state=PictureState.REUSED),
+            drawn(5, None, state=PictureState.GONE),
+            drawn(6, plain),
+            drawn(7, None, before=plain, state=PictureState.UNTOUCHED),
+        ]
+    )
+    review = await desk.compared(run)
+    assert statuses(review) == {"1": "unchanged", "2": "changed", "3": "reused", "4": "changed", "5": "gone", "6": "new", "7": "new"}
+    again = await desk.compared(await desk.run(run.pictures))
+    assert statuses(again)["6"] == "new", "as long as others have baselines and it has none"
+    assert statuses(again)["2"] == "changed", "against its baseline, not against the run before"
+    bare = again.of("7")
+    assert bare is not None
+    assert bare.shown == plain, "where no overlay applies, the bare art is the result"
+
+
+async def test_the_first_runs_result_becomes_the_baseline_at_once(desk: Desk) -> None:
+    plain = await desk.blob("navy")
+    run = await desk.run([drawn(1, plain), drawn(2, plain), drawn(3, None, state=PictureState.FAILED)])
+    decided = await desk.reviews.approve(who="me")
+    assert (decided.run_id, decided.targets, decided.newer) == (run.id, ("1", "2"), "")
+    assert decided.skipped == (("3", "it has no picture in this run"),)
+    standings = await desk.reviews.standings()
+    assert {key: (s.baseline.blob, s.baseline.who, s.baseline.run_id) for key, s in standings.items() if s.baseline} == {
+        "1": (plain, "me", run.id),
+        "2": (plain, "me", run.id),
+    }
+    again = await desk.reviews.approve(who="me")
+    assert (again.batch, again.targets) == ("", ())
+    assert ("1", "approved already") in again.skipped
+
+
+async def test_small_drifts_never_move_a_baseline(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, Measures(threshold=0.01)) as desk:
+        first = await desk.blob("navy")
+        await desk.run([drawn(1, first)])
+        await desk.reviews.approve(who="me")
+        for width in range(1, 15):  # each step is 1/150 of the picture's pixels: 15 * 100 of 15,000
+            drift = await desk.blob("navy", (0, 0, 10 * width, 10))
+            run = await desk.run([drawn(1, drift)])
+            review = await desk.compared(run)
+            decided = await desk.reviews.approve(who="me", targets=["1"])
+            if 10 * width * 10 / 15_000 <= 0.01:
+                assert statuses(review) == {"1": "unchanged"}
+                assert decided.skipped == (("1", "no different from its baseline"),)
+                standing = (await desk.reviews.standings())["1"]
+                assert standing.baseline is not None
+                assert standing.baseline.blob == first
+            else:
+                assert statuses(review) == {"1": "changed"}, "all the small steps are seen once they add up"
+                assert decided.targets == ("1",)
+                break
+        else:
+            pytest.fail("it never counted as changed")
+
+
+async def test_rejected_stays_rejected_until_it_looks_otherwise(desk: Desk) -> None:
+    plain, badge, other = await desk.blob("navy"), await desk.blob("navy", BADGE), await desk.blob("navy", BADGE, "red")
+    await desk.run([drawn(1, plain)])
+    await desk.reviews.approve(who="me")
+    await desk.run([drawn(1, badge)])
+    decided = await desk.reviews.reject(who="me")
+    assert decided.verdict is Verdict.REJECTED
+    standing = (await desk.reviews.standings())["1"]
+    assert [standing.verdict_on(blob) for blob in (plain, badge, other)] == [Verdict.APPROVED, Verdict.REJECTED, None]
+    assert standing.baseline is not None
+    assert standing.baseline.blob == plain
+    assert (await desk.reviews.reject(who="me")).skipped == (("1", "rejected already"),)
+    await desk.reviews.approve(who="you")
+    assert (await desk.reviews.standings())["1"].verdict_on(badge) is Verdict.APPROVED
+
+
+async def test_undo_takes_back_a_whole_batch(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    await desk.run([drawn(1, plain), drawn(2, plain)])
+    first = await desk.reviews.approve(who="me")
+    await desk.run([drawn(1, badge), drawn(2, badge)])
+    second = await desk.reviews.approve(who="me")
+    undone = await desk.reviews.undo(who="you")
+    assert (undone.batch, undone.verdict, set(undone.targets)) == (second.batch, None, {"1", "2"})
+    standings = await desk.reviews.standings()
+    assert {s.baseline.blob for s in standings.values() if s.baseline} == {plain}
+    with pytest.raises(ReviewError, match="undone before"):
+        await desk.reviews.undo(second.batch, who="you")
+    with pytest.raises(NotThere):
+        await desk.reviews.undo("never", who="you")
+    await desk.reviews.undo(first.batch, who="you")
+    assert await desk.reviews.standings() == {}
+    with pytest.raises(ReviewError, match="nothing to undo"):
+        await desk.reviews.undo(who="you")
+    kept = await desk.reviews.decisions("1")
+    assert [(word.batch, word.undone_by) for word in kept] == [(second.batch, "you"), (first.batch, "you")]
+
+
+async def test_one_target_and_what_is_not_there(desk: Desk) -> None:
+    plain = await desk.blob("navy")
+    with pytest.raises(NotThere, match="no run with pictures"):
+        await desk.reviews.approve(who="me")
+    run = await desk.run([drawn(1, plain), drawn(2, plain)])
+    assert (await desk.reviews.approve(run.id, ["2"], who="me")).targets == ("2",)
+    for wrong in ({"run_id": "never"}, {"targets": ["404"]}, {"group": "g9"}):
+        with pytest.raises(NotThere):
+            await desk.reviews.approve(**wrong, who="me")
+    failed = await desk.run([drawn(1, plain)], state=RunState.FAILED)
+    with pytest.raises(ReviewError, match="failed"):
+        await desk.reviews.approve(failed.id, who="me")
+
+
+async def test_an_old_run_says_that_a_newer_one_exists(desk: Desk) -> None:
+    old = await desk.run([drawn(1, await desk.blob("navy"))])
+    new = await desk.run([drawn(1, await desk.blob("navy", BADGE))])
+    assert (await desk.reviews.approve(old.id, who="me")).newer == new.id
+    assert (await desk.reviews.approve(new.id, who="me")).newer == ""
+
+
+async def test_the_same_change_on_several_posters_is_one_group(desk: Desk) -> None:
+    colours = ["navy", "maroon", "teal", "olive"]
+    plain = [await desk.blob(colour) for colour in colours]
+    badges = [await desk.blob(colour, BADGE) for colour in colours[:3]]
+    moved = await desk.blob(colours[3], (60, 120, 30, 15))
+    await desk.compared(await desk.run([drawn(n, blob) for n, blob in enumerate(plain)]))
+    overlays = ({"name": "4K", "box": [100, 200, 300, 150]},)
+    run = await desk.run([*(drawn(n, blob, overlays=overlays) for n, blob in enumerate(badges)), drawn(3, moved, overlays=overlays)])
+    review = await desk.compared(run)
+    [group] = review.groups
+    assert (group.targets, group.title) == (("0", "1", "2"), "adds 4K")
+    assert [each.group for each in review.targets] == [group.id, group.id, group.id, ""]
+    decided = await desk.reviews.approve(group=group.id, who="me")
+    assert decided.targets == ("0", "1", "2")
+
+
+async def test_ignored_regions_and_thresholds_of_some_targets(tmp_path: Path) -> None:
+    rules = (Rule(title="film 1", ignore=((100, 200, 300, 150),)), Rule(rating_key=2, threshold=0.5))
+    async with open_desk(tmp_path, Measures(rules=rules)) as desk:
+        plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+        await desk.compared(await desk.run([drawn(key, plain) for key in (1, 2, 3)]))
+        review = await desk.compared(await desk.run([drawn(key, badge) for key in (1, 2, 3)]))
+        assert statuses(review) == {"1": "unchanged", "2": "unchanged", "3": "changed"}
+        first = review.of("1")
+        assert first is not None
+        assert first.ignored == (BADGE,)
+
+
+async def test_a_review_is_made_once_and_does_not_change(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    await desk.compared(await desk.run([drawn(1, plain)]))
+    run = await desk.run([drawn(1, badge)])
+    place = f"runs/{run.id}"
+    assert desk.data(f"{place}/data")["reviewed"] is None
+    first, second = await asyncio.gather(desk.reviews.compare(run.id), desk.reviews.compare(run.id))
+    assert first == second
+    assert sum(kind == "run.reviewed" and data["run"] == run.id for kind, data in desk.events) == 0, "told once it is published"
+    await desk.showcase.flush()
+    assert sum(kind == "run.reviewed" and data["run"] == run.id for kind, data in desk.events) == 1
+    page = (desk.root / "gallery" / place / "index.html").read_bytes()
+    data = desk.data(f"{place}/data")
+    await desk.reviews.approve(who="me")
+    await desk.compared(await desk.run([drawn(1, plain)]))
+    assert (desk.root / "gallery" / place / "index.html").read_bytes() == page
+    assert desk.data(f"{place}/data") == data
+
+
+async def test_what_a_restart_left_is_compared(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        first = await desk.compared(await desk.run([drawn(1, await desk.blob("navy"))]))
+        second = await desk.run([drawn(1, await desk.blob("navy", BADGE))])
+    async with open_desk(tmp_path) as desk:
+        serving = asyncio.create_task(desk.reviews.serve())
+        while await desk.reviews.review(second.id) is None:
+            await asyncio.sleep(0.01)
+        serving.cancel()
+        review = await desk.reviews.review(second.id)
+        assert review is not None
+        assert review.previous == first.run_id
+
+
+async def test_an_unreadable_picture_counts_as_changed(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    plain = await desk.blob("navy")
+    await desk.compared(await desk.run([drawn(1, plain)]))
+    review = await desk.compared(await desk.run([drawn(1, await desk.blobs.put(b"\x89PNG\r\n\x1a\nno more"))]))
+    [seen] = review.targets
+    assert (seen.status, seen.comparison) == (ReviewStatus.CHANGED, None)
+    assert "cannot be compared" in caplog.text
+
+
+async def test_the_pages_data(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    first = await desk.run([drawn(1, plain), drawn(2, plain)])
+    await desk.compared(first)
+    await desk.reviews.approve(who="me <b>")
+    second = await desk.run([drawn(1, badge), drawn(2, plain)])
+    await desk.compared(second)
+    await desk.reviews.reject(targets=["1"], who="you")
+    await desk.reviews.settle()
+    await desk.showcase.flush()
+    runs = desk.data("data/runs")
+    assert runs["newest"] == second.id
+    assert [(each["run"], each["data"], each["counts"]["changed"]) for each in runs["runs"]] == [
+        (second.id, f"runs/{second.id}/data", 1),
+        (first.id, f"runs/{first.id}/data", 0),
+    ]
+    [one, two] = desk.data(f"runs/{second.id}/data")["targets"]
+    assert (one["status"], one["edited"], two["status"], two["edited"]) == ("changed", True, "unchanged", False)
+    assert one["diff"]["boxes"] == [list(BADGE)]
+    assert one["diff"]["percent"] == "3.0 %"
+    for shot in (one["before"], one["after"], one["reference"], one["diff"]["mask"]):
+        if shot is not None:
+            assert (desk.root / "gallery" / shot["url"]).is_file()
+            assert (desk.root / "gallery" / shot["thumb"]).is_file()
+    decisions = desk.data("data/decisions")
+    assert decisions["undo"]["verdict"] == "rejected"
+    assert decisions["targets"]["1"]["baseline"]["who"] == "me <b>"
+    assert decisions["targets"]["1"]["last"]["sha256"] == badge.sha256
+    assert (desk.root / "gallery" / decisions["targets"]["1"]["baseline"]["shot"]["url"]).is_file()
+    timeline = desk.data("data/targets/1")
+    assert [(each["run"], each["shot"]["sha256"], [word["verdict"] for word in each["decisions"]]) for each in timeline["moments"]] == [
+        (second.id, badge.sha256, ["rejected"]),
+        (first.id, plain.sha256, ["approved"]),
+    ]
+    assert [each["run"] for each in desk.data("data/targets/2")["moments"]] == [first.id]
