@@ -23,6 +23,7 @@ _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".xml": "application/atom+xml; charset=utf-8",
     ".webp": "image/webp",
     ".jpg": "image/jpeg",
     ".png": "image/png",
