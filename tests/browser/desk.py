@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
 from playwright.async_api import Locator, Page
 
 from sidecar.model import Picture, PictureState, Run, RunState
@@ -30,6 +32,17 @@ class Desk:
         movies = tuple(rendered(movie(101 + n, f"Movie {n}", 1990 + n), gray, after) for n in range(count))
         wide = (self.store.flat("gray", (320, 180)), self.store.flat(colour, (320, 180)))
         return (*movies, rendered(episode(201, "Dark", 1, "Secrets"), *wide))
+
+    def badged(self) -> tuple[Picture, ...]:
+        """The same as ``pictures``, each with a white badge at the lower left."""
+        made = []
+        for picture in self.pictures():
+            assert picture.after
+            with Image.open(self.store.path(picture.after)) as image:
+                image = image.convert("RGB")
+            image.paste("white", (20, image.height - 50, 90, image.height - 20))
+            made.append(replace(picture, after=self.store.image(image, "png")))
+        return tuple(made)
 
     def good(self, number: int = 1, colour: str = "darkred") -> Run:
         return run(number, self.pictures(colour))
@@ -75,12 +88,13 @@ async def until(tab: Page, expression: str, arg: object = None) -> None:
     await tab.wait_for_function(f"arg => {expression}", arg=arg)
 
 
+async def unfold(tab: Page) -> None:
+    """Open everything that can be opened."""
+    await tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+
+
 async def shown_share(tab: Page, target: str) -> float:
     """How much of the card's width really shows the gray picture from before, read off a screenshot's pixels."""
-    import io
-
-    from PIL import Image
-
     box = card(tab, target).locator(".frame")
     await tab.mouse.move(2, 2)
     await tab.wait_for_timeout(400)  # the divider glides

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -13,29 +12,14 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 from pydantic import SecretStr
 
-from sidecar.model import Health, PictureState, RunState, Severity
-from sidecar.publish import GalleryView, RunBrief
-from tests.browser.desk import Desk, card, position, slider, until
-from tests.publish.samples import DRAFT, START, problem, run, writes
+from sidecar.model import Health
+from sidecar.publish import GalleryView
+from tests.browser.desk import Desk, card, position, slider, unfold, until
+from tests.browser.scenes import everything
 from tests.publish.test_gallery import HOSTILE, hostile_run
 from tests.web.site import Site, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
-
-
-def everything(desk: Desk) -> GalleryView:
-    """A page with all its parts: errors, health, draft, every state, warnings, writes, history."""
-    pictures = list(desk.pictures())
-    trouble = problem(Severity.ERROR, "The font does not exist", file="overlays/a/rather/long/path/badges.yml", line=40, mend="Add it.")
-    pictures[1] = replace(pictures[1], state=PictureState.FAILED, after=None, problems=(trouble,))
-    pictures[2] = replace(pictures[2], state=PictureState.UNTOUCHED, after=None)
-    pictures[3] = replace(pictures[3], state=PictureState.GONE, before=None, after=None)
-    shown = run(1, tuple(pictures), engine=DRAFT, problems=(trouble, problem(Severity.WARNING, "odd")))
-    shown = replace(shown, blocked=writes(shown.id, (101, 102)))
-    bad = run(3, (), state=RunState.INVALID, problems=(problem(Severity.ERROR, "no" * 80, file="config.yml", line=1, mend="so" * 80),))
-    health = (Health(part="plex", ok=False, detail="http://10.0.0.7:32400 does not answer within 10 s", since=START),)
-    history = (RunBrief.of(bad), RunBrief.of(shown))
-    return GalleryView(shown=shown, latest=bad, current=desk.waiting(), history=history, health=health, config_dir="config")
 
 
 @asynccontextmanager
@@ -142,8 +126,7 @@ async def test_no_width_scrolls_sideways(desk: Desk, tab: Page, width: int) -> N
     await desk.publish(everything(desk))
     await tab.set_viewport_size({"width": width, "height": 800})
     await tab.goto((desk.root / "index.html").as_uri())
-    for fold in await tab.locator("details:not([open]) summary").all():
-        await fold.click()
+    await unfold(tab)
     assert await tab.evaluate("document.documentElement.scrollWidth") <= width
     await tab.locator("a[data-open]").first.click()
     for label in ("Side by side", "Slider"):
@@ -263,45 +246,3 @@ async def test_login(desk: Desk, tab: Page) -> None:
         await tab.get_by_text("go").click()
         await tab.wait_for_url(f"{site.url}/runs/{good.id}/")
     assert not [line for line in wrong if "401" not in line and "403" not in line and "404" not in line and "data/" not in line]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-async def test_axe_finds_nothing(desk: Desk, tab: Page, theme: str, width: int) -> None:
-    axe = os.environ.get("AXE_JS", "")
-    if not Path(axe).is_file():
-        pytest.skip("AXE_JS does not name axe-core's axe.min.js")
-    view = everything(desk)
-    shown = view.shown
-    assert shown
-    await tab.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-    await tab.set_viewport_size({"width": width, "height": 900})
-
-    async def check(name: str) -> None:
-        found = await tab.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html + n.failureSummary)])")
-        assert found == [], name
-
-    await desk.publish(view)
-    await desk.publish(replace(view, current=None))
-    for name in ("index.html", f"runs/{shown.id}/index.html"):
-        await tab.goto((desk.root / name).as_uri())
-        await tab.evaluate(Path(axe).read_text())
-        for fold in await tab.locator("details:not([open]) summary").all():
-            await fold.click()
-        await check(name)
-        await tab.get_by_role("radio", name="Split").check()
-        await check(f"{name}, split")
-        await tab.locator("a[data-open]").first.click()
-        for label in ("Side by side", "Slider"):
-            await tab.get_by_role("radio", name=label).check()
-            await check(f"{name}, viewer {label}")
-    for empty in (GalleryView(config_dir="config"), GalleryView(current=desk.waiting())):
-        await desk.publish(empty)
-        await tab.goto((desk.root / "index.html").as_uri())
-        await tab.evaluate(Path(axe).read_text())
-        await check("empty")
-    async with running(Site(desk.root), host="0.0.0.0", token=SecretStr("open sesame please")) as site:
-        for place in ("/", "/login/nothing"):
-            await tab.goto(site.url + place)
-            await tab.evaluate(Path(axe).read_text())
-            await check(place)

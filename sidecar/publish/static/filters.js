@@ -20,7 +20,7 @@
 
   const texts = new WeakMap();
   const text = (card) => {
-    if (!texts.has(card)) texts.set(card, plain(`${card.querySelector(".name").textContent} ${card.dataset.library} ${card.dataset.target} ${card.querySelector(".why")?.textContent ?? ""}`));
+    if (!texts.has(card)) texts.set(card, plain(`${card.querySelector(".name").textContent} ${card.querySelector(".why")?.textContent ?? ""}`));
     return texts.get(card);
   };
 
@@ -41,7 +41,7 @@
     offer("level", all, (value) => `${value[0].toUpperCase()}${value.slice(1)}s`);
     const words = plain(chosen("search")).split(/\s+/).filter(Boolean);
     const narrowed = all.filter((card) => (!chosen("library") || card.dataset.library === chosen("library"))
-      && (!chosen("level") || card.dataset.level === chosen("level")) && words.every((word) => text(card).includes(word)));
+      && (!chosen("level") || card.dataset.level === chosen("level")) && words.every((word) => text(card).includes(word) || card.dataset.target === word));
     const fits = FITS[chosen("filter")];
     const there = new Set(narrowed.filter(fits));
     for (const card of all) card.hidden = !there.has(card);

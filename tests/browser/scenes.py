@@ -1,0 +1,57 @@
+"""What there is to see: galleries with everything, with something to review, with a past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sidecar.model import Health, PictureState, Run, RunState, Severity
+from sidecar.publish import GalleryView, RunBrief
+from sidecar.review import RunReview
+from tests.browser.desk import Desk
+from tests.publish.reviews import review_of, standing
+from tests.publish.samples import DRAFT, START, problem, run, writes
+
+LIKE = {"adds 4K": ("101", "102", "103")}
+
+
+def everything(desk: Desk) -> GalleryView:
+    """A page with all its parts: errors, health, draft, every state, warnings, writes, history."""
+    pictures = list(desk.pictures())
+    trouble = problem(Severity.ERROR, "The font does not exist", file="overlays/a/rather/long/path/badges.yml", line=40, mend="Add it.")
+    pictures[1] = replace(pictures[1], state=PictureState.FAILED, after=None, problems=(trouble,))
+    pictures[2] = replace(pictures[2], state=PictureState.UNTOUCHED, after=None)
+    pictures[3] = replace(pictures[3], state=PictureState.GONE, before=None, after=None)
+    shown = run(1, tuple(pictures), engine=DRAFT, problems=(trouble, problem(Severity.WARNING, "odd")))
+    shown = replace(shown, blocked=writes(shown.id, (101, 102)))
+    bad = run(3, (), state=RunState.INVALID, problems=(problem(Severity.ERROR, "no" * 80, file="config.yml", line=1, mend="so" * 80),))
+    health = (Health(part="plex", ok=False, detail="http://10.0.0.7:32400 does not answer within 10 s", since=START),)
+    history = (RunBrief.of(bad), RunBrief.of(shown))
+    return GalleryView(shown=shown, latest=bad, current=desk.waiting(), history=history, health=health, config_dir="config")
+
+
+def second(desk: Desk) -> tuple[Run, Run, RunReview]:
+    """Two runs and the review of the second: three movies changed alike, the episode by itself, one movie stayed."""
+    one = desk.good()
+    badge = desk.badged()
+    new = (*badge[:3], one.pictures[3], badge[4])
+    two = run(2, new, changed=("101", "102", "103", "201"))
+    return one, two, review_of(desk.store, two, one, groups=LIKE)
+
+
+def reviewed(desk: Desk, *, approved: bool = True) -> GalleryView:
+    """A good run that was compared with the one before it, which was approved."""
+    one, two, review = second(desk)
+    standings = {p.target.id: standing(p.target.id, p.after, one) for p in one.pictures if p.after} if approved else {}
+    history = (RunBrief.of(two), RunBrief.of(one))
+    return GalleryView(shown=two, latest=two, history=history, reviews={two.id: review}, standings=standings, config_dir="config")
+
+
+async def with_history(desk: Desk) -> tuple[Run, Run]:
+    """Both runs published, with the data files that pages read."""
+    one, two, review = second(desk)
+    first = review_of(desk.store, one)
+    await desk.publish(GalleryView(shown=one, latest=one, history=(RunBrief.of(one),), reviews={one.id: first}))
+    await desk.publish(
+        GalleryView(shown=two, latest=two, history=(RunBrief.of(two), RunBrief.of(one)), reviews={two.id: review}, config_dir="config")
+    )
+    return one, two
