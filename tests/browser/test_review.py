@@ -13,7 +13,7 @@ from tests.browser.scenes import reviewed, second
 from tests.publish.reviews import review_of
 from tests.publish.samples import movie, rendered, run
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("viewer")]
 
 SEEN = "() => [...document.querySelectorAll('[data-card]')].filter(card => card.checkVisibility()).map(card => card.dataset.target)"
 

@@ -14,7 +14,7 @@ from tests.browser.desk import Desk, card, until
 from tests.browser.scenes import reviewed
 from tests.publish.samples import problem
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("viewer")]
 
 BADGE = (20 / 200, 250 / 300, 70 / 200, 30 / 300)
 """The white badge of ``Desk.badged`` on a poster: x, y, width, height, as shares."""
