@@ -44,6 +44,8 @@ class Problem:
     """The stage that found it: settings, config, targets, plex, gateway, egress, engine, kometa."""
     target: str = ""
     """``Target.id`` when it concerns one target only."""
+    library: str = ""
+    """Plex's name of the library section that Kometa was at, where it is known."""
 
     @property
     def place(self) -> str:
@@ -120,6 +122,8 @@ class FrozenFile:
     """Where it was read."""
     role: str
     """config, overlay, image, font, asset, backup, or other."""
+    libraries: frozenset[str] = frozenset()
+    """Keys of the libraries that reach it; empty where that is not known: it may concern all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +311,8 @@ class LogLine:
     """Kometa's ``file.py:line``."""
     about: str = ""
     """The overlay definition that Kometa was at, where it is known."""
+    library: str = ""
+    """The library that Kometa was at, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,6 +460,13 @@ class Picture:
     problems: tuple[Problem, ...] = ()
     overlays: tuple[Mapping[str, object], ...] = ()
     left_out: tuple[Mapping[str, object], ...] = ()
+    source: str = ""
+    """What it comes from, in hashes (see ``pipeline.reuse``); empty where nobody can tell."""
+    reason: str = ""
+    """For people: why it was rendered in this run, or not."""
+    rendered: datetime | None = None
+    run: str = ""
+    """Of a reused picture: the run that rendered it."""
 
     @property
     def shown(self) -> Blob | None:

@@ -199,6 +199,12 @@ class Gateway:
             parts += [name, word, *(repr(sorted(keys)) for keys in (scope.targets, scope.visible, scope.sections))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def state(self, server: str) -> str:
+        """Stands for all that a Plex server holds: the same as long as nothing changed there; empty where nobody can tell."""
+        reads = self._servers.get(server)
+        word = reads.word if reads else None
+        return hashlib.sha256(word.encode()).hexdigest() if word else ""
+
     def _reads(self, client: PlexClient) -> PlexReads:
         freshness = Freshness(client, place(self._plex_cache, client))
         return PlexReads(client, self._answers, freshness, self._count, self._spawn)

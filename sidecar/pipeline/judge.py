@@ -56,7 +56,7 @@ def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
             continue
         if (text, line.about) not in found:
             file, number = (line.about and find(line.about, text)) or ("", None)
-            found[text, line.about] = Problem(severity=severity, what=text, source="kometa", file=file, line=number)
+            found[text, line.about] = Problem(severity=severity, what=text, source="kometa", file=file, line=number, library=line.library)
     return tuple(found.values())
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sidecar import revision as revisions
@@ -35,11 +35,17 @@ class Plan:
     """Targets that are asked for and no longer on the server."""
     documents: tuple[Document, ...] = ()
     """The user's overlay files, parsed: where what Kometa complains of is defined."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """Path of an overlay file below the home -> a hash of what it says, whatever its comments and spaces are."""
 
     @property
     def key(self) -> str:
         """The same for plans that show the same: equal revision and equal targets with equal base art."""
         return key_of(self.revision.id, self.targets)
+
+
+def _meaning(document: Document) -> str:
+    return hashlib.sha256(repr(document.data).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def key_of(revision: str, targets: Iterable[Target]) -> str:
@@ -116,6 +122,7 @@ class Planner:
             problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems, *self._notes()))),
             readers=dict(self._readers),
             documents=tuple(reading.documents.values()),
+            meanings={reading.files[path][0]: _meaning(document) for path, document in reading.documents.items() if path in reading.files},
             gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
         )
 

@@ -41,7 +41,9 @@ from sidecar.model import (
 )
 from sidecar.pipeline import judge
 from sidecar.pipeline.intake import Intake
+from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
+from sidecar.pipeline.reuse import Sorted, sort_out, sources
 from sidecar.pipeline.run import Recorder, begun, new_run_id
 from sidecar.pipeline.runlog import RunLog
 from sidecar.pipeline.shards import divide, scopes_for
@@ -100,7 +102,12 @@ class Renderer:
         """Render ``plan``. The run is stored, shown and told before this returns; EngineError comes after that."""
         info = self._engine.info or await self._engine.start()
         # Each part keeps the secrets of the config out of the run: problems and targets hold none.
-        first = begun(new_run_id(datetime.now(UTC)), plan.change.reason, plan.revision.id, info, plan.targets, plan.problems)
+        begins = datetime.now(UTC)
+        parts = await self._sort_out(plan, info, begins)
+        reused = {picture.target.id: picture for picture in parts.reused}
+        pictures = [reused.get(target.id) or Picture(target=target, state=PictureState.WAITING) for target in plan.targets]
+        problems = (*plan.problems, *parts.problems)
+        first = begun(new_run_id(begins), plan.change.reason, plan.revision.id, info, pictures, problems)
         seen = plan.change.seen or time.monotonic()
         logs.RUN.set(first.id)
         await self._state.save_run(first)
@@ -112,7 +119,7 @@ class Renderer:
             on_phase=lambda phase: self._showcase.phase(first, phase),
         )
         try:
-            outcome, shards = await self._work_through(plan, recorder, arrivals)
+            outcome, shards = await self._work_through(plan, parts.render, recorder, arrivals)
         except asyncio.CancelledError:
             await self._finish(replace(recorder.run, state=fate()), seen)
             raise
@@ -121,12 +128,18 @@ class Renderer:
             run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
             await self._finish(run, seen)
             raise
-        return await self._finish(await self._verdict(plan, recorder, outcome, shards), seen)
+        return await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
+
+    async def _sort_out(self, plan: Plan, info: EngineInfo, at: datetime) -> Sorted:
+        states = {server: self._gateway.state(server) for server in {target.server for target in plan.targets}}
+        day = at.astimezone().date()
+        now = await asyncio.to_thread(sources, plan.revision, plan.preview, plan.meanings, plan.targets, info, states, day)
+        return sort_out(plan.targets, now, self._showcase.view.shown, plan.change.reason in ASKED, at)
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _work_through(
-        self, plan: Plan, recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
+        self, plan: Plan, wanted: tuple[Target, ...], recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
     ) -> tuple[Outcome, tuple[Shard, ...]]:
         run_id = recorder.run.id
         folder = self._work / run_id
@@ -138,7 +151,7 @@ class Renderer:
                 targets=targets,
                 plex=self._gateway.word(scopes_for(targets, plan.targets, plan.scopes)),
             )
-            for index, targets in enumerate(divide(plan.targets, self._shards))
+            for index, targets in enumerate(divide(wanted, self._shards))
         )
         job = RenderJob(
             run_id=run_id,
@@ -214,25 +227,33 @@ class Renderer:
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
 
-    async def _verdict(self, plan: Plan, recorder: Recorder, outcome: Outcome, shards: tuple[Shard, ...]) -> Run:
+    async def _verdict(self, plan: Plan, parts: Sorted, recorder: Recorder, outcome: Outcome, shards: tuple[Shard, ...]) -> Run:
         finished = {target.id: outcome.kind is OutcomeKind.FINISHED for shard in shards for target in shard.targets}
         befores = {picture.target.id: picture.before for picture in recorder.run.pictures if picture.before is not None}
-        pictures = judge.pictures_of(plan.targets, recorder.captures, recorder.reports.values(), befores, finished)
+        pictures = judge.pictures_of(parts.render, recorder.captures, recorder.reports.values(), befores, finished)
         filled = []
         for picture in pictures:
-            if picture.before is None:
-                picture = replace(picture, before=await self._plex_art(plan, picture.target))
-            filled.append(picture)
+            library = (picture.target.server, picture.target.library)
+            filled.append(
+                replace(
+                    picture,
+                    before=picture.before or await self._plex_art(plan, picture.target),
+                    source=parts.sources.get(library, ""),
+                    reason=parts.why.get(library, ""),
+                    rendered=recorder.run.started,
+                )
+            )
         state = judge.state_of(outcome, filled)
         last = await self._state.last_good()
         from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_defined, plan))
         problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)
         if outcome.kind is not OutcomeKind.FINISHED and outcome.detail:
             problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
+        done = {picture.target.id: picture for picture in (*filled, *parts.reused)}
         return replace(
             recorder.run,
             state=state,
-            pictures=(*filled, *plan.gone),
+            pictures=(*(done[target.id] for target in plan.targets), *plan.gone),
             blocked=tuple(recorder.writes),
             problems=judge.each_once(problems),
             changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),

@@ -17,7 +17,6 @@ from sidecar.model import (
     OverlayReport,
     Phase,
     Picture,
-    PictureState,
     Problem,
     Run,
     RunState,
@@ -47,6 +46,7 @@ class Recorder:
         self.notes: list[Problem] = []
         self.lines: list[LogLine] = []
         self._definitions: dict[int, str] = {}
+        self._libraries: dict[int, str] = {}
         self.reports: dict[tuple[str, int], OverlayReport] = {}
         self._on_capture = on_capture
         self._on_phase = on_phase
@@ -70,13 +70,18 @@ class Recorder:
         """An engine's event. Of log lines only those from WARNING up are kept here: the run's log file has them all."""
         if isinstance(event, LogLine):
             if event.level in ("WARNING", "ERROR", "CRITICAL"):
-                self.lines.append(replace(event, about=self._definitions.get(event.shard, "")))
+                about, library = self._definitions.get(event.shard, ""), self._libraries.get(event.shard, "")
+                self.lines.append(replace(event, about=about, library=library))
             elif begun := _DEFINITION.fullmatch(event.text):
                 self._definitions[event.shard] = begun["name"]
         elif isinstance(event, OverlayReport):
             self.reports[(event.server, event.rating_key)] = event
         else:
             self._definitions.pop(event.shard, None)  # a phase ends what the one before was about
+            if event.name == "compile":
+                self._libraries[event.shard] = event.detail
+            elif event.name == "finish":
+                self._libraries.pop(event.shard, None)
             self._on_phase(event)
 
     def target(self, capture: Capture) -> Target:
@@ -89,8 +94,8 @@ class Recorder:
         return self.run
 
 
-def begun(run_id: str, reason: str, revision: str, engine: EngineInfo, targets: Iterable[Target], problems: tuple[Problem, ...]) -> Run:
-    """A run at its beginning: every picture waits."""
+def begun(run_id: str, reason: str, revision: str, engine: EngineInfo, pictures: Iterable[Picture], problems: tuple[Problem, ...]) -> Run:
+    """A run at its beginning, with the pictures that wait and those that are reused."""
     return Run(
         id=run_id,
         state=RunState.RENDERING,
@@ -98,6 +103,6 @@ def begun(run_id: str, reason: str, revision: str, engine: EngineInfo, targets: 
         started=datetime.now(UTC),
         revision=revision,
         engine=engine,
-        pictures=tuple(Picture(target=target, state=PictureState.WAITING) for target in targets),
+        pictures=tuple(pictures),
         problems=problems,
     )

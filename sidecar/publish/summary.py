@@ -95,7 +95,7 @@ def _counts(run: Run) -> dict[str, int]:
     states = Counter(picture.state.value for picture in run.pictures)
     return {
         "targets": len(run.pictures),
-        **{state: states[state] for state in ("rendered", "untouched", "failed", "gone", "waiting")},
+        **{state: states[state] for state in ("rendered", "untouched", "reused", "failed", "gone", "waiting")},
         "changed": len(run.changed),
         "blocked": len(run.blocked),
         "unexpected_writes": sum(not write.expected for write in run.blocked),
@@ -151,6 +151,9 @@ def _target(picture: Picture, run: Run, images: Images, base: str) -> dict[str, 
     return {
         **target_data(picture.target),
         "state": picture.state,
+        "reason": picture.reason,
+        "rendered": picture.rendered,
+        "rendered_in": picture.run or run.id,
         "status": status_of(picture, run, None),
         "engine": run.engine.kind if run.engine else None,
         "before": shot_data(images.shot(picture.before), base),

@@ -37,6 +37,10 @@ class Collector:
     """Files that one pattern may match."""
     roles: dict[Path, str] = field(default_factory=dict)
     """File on this host -> role."""
+    users: dict[Path, set[str]] = field(default_factory=dict)
+    """File on this host -> keys of the libraries that reach it."""
+    library: str = ""
+    """Key of the library that is being read; empty for what belongs to none."""
     problems: list[Problem] = field(default_factory=list)
     watch: set[Path] = field(default_factory=set)
     outside: list[Path] = field(default_factory=list)
@@ -146,6 +150,7 @@ class Collector:
             self._refuse(path, stray, document, where)
             return False
         self.roles.setdefault(path, role)
+        self.users.setdefault(path, set()).add(self.library)
         self._announce(path.parent, watch=path)
         return True
 

@@ -42,6 +42,7 @@ class _Source:
     """Bytes to store instead of the file's (a YAML file, read before, its secrets masked)."""
     sha256: str = ""
     size: int = 0
+    libraries: frozenset[str] = frozenset()
 
 
 def freeze(reading: Reading, targets: Collection[Target], store_dir: Path) -> Revision:
@@ -105,16 +106,21 @@ class _Freezer:
         found: dict[str, _Source] = {}
         for path, (place, role) in reading.files.items():
             document = documents.get(path)
-            found[place] = _Source(path, role, _stored(document, reading.secrets, reading.rewrites) if document is not None else None)
-        for place, path in self._target_files():
+            raw = _stored(document, reading.secrets, reading.rewrites) if document is not None else None
+            found[place] = _Source(path, role, raw, libraries=reading.users.get(path, frozenset()))
+        for place, path, library in self._target_files():
             if path.suffix.lower() in IMAGES and self._allowed(path):
-                found.setdefault(place, _Source(path, "backup" if "Original Posters" in place else "asset"))
+                source = found.setdefault(
+                    place, _Source(path, "backup" if "Original Posters" in place else "asset", libraries=frozenset({library}))
+                )
+                source.libraries |= frozenset({library}) if source.libraries else frozenset()
         if len(found) > self._limits.files:
             what = f"the config names {len(found):,} files; at most {self._limits.files:,} are taken"
             raise _limit(what, "limits.files", "config.yml")
         return found
 
-    def _target_files(self) -> Iterable[tuple[str, Path]]:
+    def _target_files(self) -> Iterable[tuple[str, Path, str]]:
+        """Place in the home, file, and the library's key."""
         general = mapping(self._reading.data.get("settings"))
         sections = {library.plan.key: mapping(library.section.get("settings")) for library in self._reading.libraries}
         for target in self._targets:
@@ -123,12 +129,12 @@ class _Freezer:
                 for asset in find_assets(plan, target, settings):
                     place = self._asset_place(asset.directory)
                     if place is not None:
-                        yield str(PurePosixPath(place) / asset.place), asset.path
+                        yield str(PurePosixPath(place) / asset.place), asset.path, plan.key
                 for suffix in BACKUP_SUFFIXES:
                     backup = backup_directory(plan.key) / f"{target.rating_key}{suffix}"
                     path = self._reading.config_dir.joinpath(*backup.parts[1:])
                     if path.is_file():
-                        yield str(backup), path
+                        yield str(backup), path, plan.key
 
     def _asset_place(self, directory: Path) -> str | None:
         if self._finder.inside(directory):
@@ -236,7 +242,14 @@ class _Freezer:
             id=identity,
             root=root,
             files=tuple(
-                FrozenFile(path=place, sha256=source.sha256, size=source.size, origin=source.path, role=source.role)
+                FrozenFile(
+                    path=place,
+                    sha256=source.sha256,
+                    size=source.size,
+                    origin=source.path,
+                    role=source.role,
+                    libraries=source.libraries,
+                )
                 for place, source in sorted(sources.items())
             ),
             libraries=plans,

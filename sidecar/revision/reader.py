@@ -74,6 +74,7 @@ class _Reader:
             data=data,
             documents=self._documents,
             files=files,
+            users={path: frozenset(keys) for path, keys in self._collector.users.items() if "" not in keys},
             directories={path: place for path in self._collector.outside if (place := places(path)) is not None},
             rewrites=self._collector.rewrites(places),
             libraries=found,
@@ -146,12 +147,14 @@ class _Reader:
         raw = mapping(data["libraries"])
         section = mapping(next(value for name, value in raw.items() if str(name) == key))
         where: Where = ("libraries", key)
+        self._collector.library = key
         entries, folders = libraries.expand(section, where, config, self._collector)
         levels: set[Level] = set()
         for entry in entries:
             levels |= self._entry(config, data, entry)
         self._variables(config, section, where)
         plan = libraries.plan(key, section, data, config, self._collector, server, frozenset(levels))
+        self._collector.library = ""
         return LibraryReading(plan=plan, section=section, entries=entries, folders=folders)
 
     def _entry(self, config: Document, data: Mapping[str, Any], entry: Entry) -> frozenset[Level]:

@@ -92,6 +92,8 @@ class Reading:
     """Overlay and template files by path on this host."""
     files: Mapping[Path, tuple[str, str]]
     """Every local file named: path on this host -> path below the home, role."""
+    users: Mapping[Path, frozenset[str]]
+    """File -> keys of the libraries that reach it, where it belongs to none but those."""
     directories: Mapping[Path, str]
     """Directories outside the config directory that it names -> path below the home."""
     rewrites: Mapping[str, str]

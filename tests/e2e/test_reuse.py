@@ -1,0 +1,59 @@
+"""An edit renders the libraries that it can have changed, and no others; an edit of comments renders nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sidecar.model import PictureState
+from tests.cold import KometaInstall
+from tests.cold_demo import small_world
+from tests.e2e.house import house
+from tests.e2e.test_warm import config_of
+
+
+async def test_an_edit_renders_the_library_that_it_touches(kometa: KometaInstall, data_dir: Path, tmp_path: Path) -> None:
+    config = config_of("custom", tmp_path / "config")
+    movies = config / "overlays" / "movies.yml"
+    async with house(kometa, config, data_dir, world=small_world()) as home:
+        first = await home.run("done")
+        reads = home.app.gateway.reads("plex-0")
+        assert reads is not None
+        await home.until(lambda: reads.freshness.watched)
+        assert {picture.state for picture in first.pictures} == {PictureState.RENDERED}
+
+        shows = config / "overlays" / "shows.yml"
+        shows.write_text(shows.read_text().replace("text(SHOW)", "text(SERIES)"))
+        second = await home.run("done", after=1)
+        states = {picture.target.library: picture.state for picture in second.pictures}
+        assert states == {"Movies": PictureState.REUSED, "Shows": PictureState.RENDERED}
+        assert {picture.reason for picture in second.pictures if picture.target.library == "Shows"} == {
+            "overlay files, images or fonts changed"
+        }
+        before = {picture.target.id: picture.after for picture in first.pictures if picture.target.library == "Movies"}
+        for picture in second.pictures:
+            if picture.target.library == "Movies":
+                assert (picture.after, picture.run) == (before[picture.target.id], first.id)
+        assert set(second.changed) == {p.target.id for p in second.pictures if p.target.level == "show"}
+        assert {write.path.split("/")[3] for write in second.blocked if "/posters" in write.path} == {
+            str(p.target.rating_key) for p in second.pictures if p.target.library == "Shows"
+        }, "Kometa was not asked for the others"
+        assert second.problems == first.problems
+
+        home.plex.forget()
+        movies.write_text("# only a comment\n" + movies.read_text())
+        third = await home.run("done", after=2)
+        assert {picture.state for picture in third.pictures} == {PictureState.REUSED}
+        assert third.changed == ()
+        assert third.blocked == ()
+        summary = json.loads((data_dir / "gallery" / "summary.json").read_text())
+        assert summary["counts"]["reused"] == len(third.pictures)
+        assert {(target["state"], target["reason"]) for target in summary["targets"]} == {("reused", "nothing that it depends on changed")}
+        assert {target["rendered_in"] for target in summary["targets"]} == {first.id, second.id}
+
+        assert home.app.render_now() is None
+        fourth = await home.run("done", after=3)
+        assert {picture.state for picture in fourth.pictures} == {PictureState.RENDERED}, "asked for: all of it"
+        assert fourth.changed == ()
+        assert home.plex.writes == []
+        assert home.plex.mutations == []
