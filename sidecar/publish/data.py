@@ -53,6 +53,8 @@ def run_data(run: Run, review: RunReview | None, images: Images) -> Json:
             {
                 **target_data(picture.target),
                 "state": picture.state,
+                "reason": picture.reason,
+                "rendered_in": picture.run or run.id,
                 "edited": picture.target.id in run.changed,
                 "before": shot_data(images.shot(picture.before)),
                 "after": shot_data(images.shot(picture.after)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
-from sidecar.model import PictureState
+from sidecar.model import Change, PictureState
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import house
@@ -51,7 +52,7 @@ async def test_an_edit_renders_the_library_that_it_touches(kometa: KometaInstall
         assert {(target["state"], target["reason"]) for target in summary["targets"]} == {("reused", "nothing that it depends on changed")}
         assert {target["rendered_in"] for target in summary["targets"]} == {first.id, second.id}
 
-        assert home.app.render_now() is None
+        home.app.pipeline.submit(Change(reason="request", seen=time.monotonic()))
         fourth = await home.run("done", after=3)
         assert {picture.state for picture in fourth.pictures} == {PictureState.RENDERED}, "asked for: all of it"
         assert fourth.changed == ()
