@@ -14,17 +14,17 @@ from types import TracebackType
 from typing import Any, Self
 from xml.etree.ElementTree import Element
 
-import aiohttp
 from aiohttp import web
 
 from sidecar import __version__, engines, logs, reviewing
 from sidecar import web as pages
 from sidecar.backend import Archive, Controls
+from sidecar.destinations import subscribe
 from sidecar.errors import PlexAway, SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.metrics import Metrics
-from sidecar.model import Change, Run, RunState
-from sidecar.notify import Outbox, Webhook, message_of
+from sidecar.model import Blob, Change, Run, RunState
+from sidecar.notify import Notifier, Teller
 from sidecar.pipeline import Pipeline, Planner, Renderer
 from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.pipeline.intake import Intake
@@ -72,7 +72,7 @@ class App:
         self._tasks = Tasks()
         self.spawn = self._tasks.spawn
         self._stack = contextlib.AsyncExitStack()
-        self.outbox: Outbox | None = None
+        self.notifier: Notifier | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -110,7 +110,7 @@ class App:
             self._publish_event,
             config_dir=self.config_dir.name,
             watching=self._serving,
-            at_once=self.metrics.heard,
+            at_once=self._heard,
         )
         await self._start_gateway(places)
         self._stack.push_async_callback(self._tasks.close)
@@ -120,8 +120,8 @@ class App:
         self._stack.push_async_callback(self.pipeline.cancel)
         await reviewing.restore(self.showcase, self.state)
         if self._serving:
-            await self._start_notifications()
             await self._start_web(places)
+            await self._start_notifications()
 
     async def _start_gateway(self, places: Places) -> None:
         settings = self.settings.gateway
@@ -242,15 +242,32 @@ class App:
         )
 
     async def _start_notifications(self) -> None:
-        hook = self.settings.webhook
-        if hook.url is None:
-            return
-        session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
-        self._stack.push_async_callback(session.close)
-        headers = {name: value.get_secret_value() for name, value in hook.headers.items()}
-        webhook = Webhook("webhook", hook.url.get_secret_value(), session, headers=headers, timeout=hook.timeout)
-        self.outbox = Outbox(self.state, [webhook])
-        self._tasks.spawn(self.outbox.serve(), "notify: outbox")
+        teller = Teller(gallery=self.settings.web.base_url or self.url, version=__version__, redact=self._redact)
+        self.notifier = Notifier(
+            self.state,
+            subscribe(self.settings.notifications, self._picture),
+            teller,
+            review=lambda run: self.reviews.compare(run.id),
+            tell=self._notifications_health,
+        )
+        self._stack.push_async_callback(self.notifier.close)
+        await self.notifier.start()
+        await self.notifier.catch_up(await self.state.runs(limit=20))
+        self._tasks.spawn(self.notifier.serve(), "notifications")
+
+    def _notifications_health(self, name: str, well: bool, why: str) -> None:
+        part = f"notifications ({name})"
+        if not well:
+            self.showcase.away(part, why)
+        elif any(known.part == part for known in self.showcase.health):
+            self.showcase.well(part)
+
+    def _picture(self, sha256: str, media_type: str) -> bytes | None:
+        """For contact sheets; a picture that was cleared away meanwhile is left out."""
+        try:
+            return self.blobs.path(Blob(sha256=sha256, size=0, media_type=media_type)).read_bytes()
+        except OSError:
+            return None
 
     async def _start_web(self, places: Places) -> None:
         settings = self.settings.web
@@ -344,11 +361,14 @@ class App:
         shown = self.showcase.view.shown
         self.reviews.refresh(picture.target for picture in (shown.pictures if shown else ()))
 
+    def _heard(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.metrics.heard(kind, data)
+        if kind == "health" and self.notifier is not None:
+            self.notifier.heard(str(data["part"]), bool(data["ok"]), str(data["detail"]))
+
     async def _tell(self, run: Run) -> None:
-        if self.outbox is not None:
-            message = message_of(run, self.settings.web.base_url or self.url)
-            if message is not None:
-                await self.outbox.post(message)
+        if self.notifier is not None:
+            self.notifier.ended(run)
 
     def _worker_waits(self, words: str) -> None:
         self.showcase.away("worker", words)

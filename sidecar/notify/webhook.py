@@ -1,65 +1,116 @@
-"""Posts a message as JSON to one URL. The only address it goes to is the one in the settings: redirects are not followed."""
+"""A message as JSON to one address, signed where there is a key, or in the shape of a template.
+
+The signature is that of Standard Webhooks (https://www.standardwebhooks.com): ``webhook-id``, ``webhook-timestamp`` and
+``webhook-signature: v1,BASE64`` of HMAC-SHA256 over ``id.timestamp.body``.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-TIMEOUT: Final = 15.0
-"""Seconds for one delivery, connect to last byte."""
+from sidecar.notify.sending import USER_AGENT, Refused, Sent, judge, mark_of, request
 
-
-class Refused(Exception):
-    """The receiver will never take this message (a 4xx other than 408, 425 and 429): trying again cannot help."""
-
-
-class Later(Exception):
-    """Not delivered now; ``after`` is the seconds the receiver asked for, or 0."""
-
-    def __init__(self, why: str, after: float = 0.0) -> None:
-        super().__init__(why)
-        self.after = after
+LARGEST: Final = 256 * 1024
+"""Bytes of a body that a template may make."""
 
 
 class Webhook:
-    """One destination. ``name`` is how outbox rows and log lines call it: they never hold the URL, which may be a secret."""
+    """One address of any program."""
+
+    kind: Final = "webhook"
+    edits: Final = False
 
     def __init__(
-        self, name: str, url: str, session: aiohttp.ClientSession, *, headers: Mapping[str, str] | None = None, timeout: float = TIMEOUT
+        self,
+        name: str,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secret: str = "",
+        template: str | None = None,
+        content_type: str = "application/json",
+        patience: float = 15.0,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"webhook {name}: the URL must begin with http:// or https:// and name a host")
+        """``secret`` is text, or ``whsec_`` and base64. ``template`` is Jinja2; it sees ``message``, as in the schema."""
         self.name = name
+        self.mark = mark_of(url)
         self._url = url
         self._session = session
         self._headers = dict(headers or {})
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._key = key_of(secret)
+        self._template = _environment().from_string(template) if template is not None else None
+        self._content_type = content_type
+        self._patience = patience
+        self._wall = wall
 
-    async def send(self, identifier: str, body: Mapping[str, Any]) -> None:
-        """Deliver ``body``. Refused or Later where the receiver did not answer 2xx."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": identifier, **self._headers}
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def send(self, letter_id: str, body: Mapping[str, Any], *, edit: str = "") -> Sent:
+        """See ``sending.Destination``."""
+        data = json.dumps(body, ensure_ascii=False).encode()
+        if self._template is not None:
+            data = await asyncio.to_thread(self._made, self._template, body)
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Content-Type": self._content_type,
+            "Idempotency-Key": letter_id,
+            "X-Kometa-Sidecar-Event": str(body.get("event", "")),
+            **signed(self._key, letter_id, int(self._wall()), data),
+            **self._headers,
+        }
+        judge(
+            self.name,
+            await request(self._session, self.name, "POST", self._url, data=data, headers=headers, patience=self._patience),
+        )
+        return Sent()
+
+    def _made(self, template: jinja2.Template, body: Mapping[str, Any]) -> bytes:
+        made = bytearray()
         try:
-            async with self._session.post(
-                self._url,
-                data=json.dumps(body, ensure_ascii=False).encode(),
-                headers=headers,
-                allow_redirects=False,
-                timeout=self._timeout,
-            ) as answer:
-                status, wait = answer.status, _seconds(answer.headers.get("Retry-After", ""))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Later(f"{self.name}: {type(error).__name__}") from error
-        if 200 <= status < 300:
-            return
-        if status in (408, 425, 429) or status >= 500:
-            raise Later(f"{self.name}: HTTP {status}", wait)
-        raise Refused(f"{self.name}: HTTP {status}")
+            for piece in template.generate(message=body):
+                made += piece.encode("utf-8", "replace")
+                if len(made) > LARGEST:
+                    raise Refused(f"{self.name}: the template makes more than {LARGEST:,} bytes")
+        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            # What a template runs into is the template's business; its text may hold anything, so only the kind is told.
+            raise Refused(f"{self.name}: the template failed: {type(error).__name__}") from error
+        return bytes(made)
 
 
-def _seconds(text: str) -> float:
-    return min(float(text), 3600.0) if text.isdigit() else 0.0
+def _environment() -> ImmutableSandboxedEnvironment:
+    """Templates see the message and nothing else: no attributes of Python's own, no changing of what they are given."""
+    return ImmutableSandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined)
+
+
+def key_of(secret: str) -> bytes:
+    """The key of a secret: ``whsec_`` and base64, or the text itself."""
+    if secret.startswith("whsec_"):
+        try:
+            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            pass
+    return secret.encode()
+
+
+def signed(key: bytes, delivery: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The headers that identify a delivery, and sign it where there is a ``key``."""
+    headers = {"webhook-id": delivery, "webhook-timestamp": str(timestamp)}
+    if key:
+        digest = hmac.new(key, f"{delivery}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    return headers

@@ -16,15 +16,17 @@ from sidecar.settings.models import (
     TargetSpec,
     WatchSettings,
     Web,
-    WebhookSettings,
     is_loopback,
 )
+from sidecar.settings.notifications import Destination, HookSettings
 from sidecar.settings.secrets import kometa_environment
 
 __all__ = [
     "PREFIX",
+    "Destination",
     "EngineSettings",
     "GatewaySettings",
+    "HookSettings",
     "LimitSettings",
     "LogSettings",
     "RetentionSettings",
@@ -35,7 +37,6 @@ __all__ = [
     "TargetSpec",
     "WatchSettings",
     "Web",
-    "WebhookSettings",
     "default_data_directory",
     "is_loopback",
     "kometa_environment",

@@ -26,6 +26,7 @@ from sidecar.yamlfile import Document, Where, load_text, nearest, parse
 PREFIX: Final = "KOMETA_SIDECAR_"
 NOT_SETTINGS: Final = frozenset({"SETTINGS"})
 """Names after the prefix that the command line reads, not this module."""
+_WEBHOOK: Final = "Write notifications: [{name: webhook, url: ...}] instead; see docs/webhooks.md."
 
 _PATHS: Final = (
     ("", "data"),
@@ -65,6 +66,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], overrides: Mapping[
         _merge(merged, origins, _anchored(_unblanked(document.data or {}), file.absolute().parent), _Origin(document.name, document))
     _merge_secrets(merged, origins, env, problems)
     _merge_environment(merged, origins, env, problems)
+    _merge_destination_secrets(merged, env, problems)
     _merge(merged, origins, _given(overrides), _Origin("command line"))
     try:
         settings = Settings.model_validate(merged)
@@ -200,6 +202,22 @@ def _merge_secrets(into: dict[str, Any], origins: dict[Where, _Origin], env: Map
                 break
 
 
+def _merge_destination_secrets(into: dict[str, Any], env: Mapping[str, str], problems: list[Problem]) -> None:
+    """``url`` and ``secret`` of each notification destination, where a secret file ``notifications_<name>_<key>`` holds them."""
+    listed = into.get("notifications")
+    if not isinstance(listed, list):
+        return
+    into["notifications"] = filled = [dict(each) if isinstance(each, Mapping) else each for each in listed]
+    for each in filled:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str) or "/" in each["name"]:
+            continue
+        for key in ("url", "secret"):
+            files = (directory / f"notifications_{each['name']}_{key}" for directory in secret_directories(env))
+            path = next((path for path in files if path.is_file()), None)
+            if path is not None and (value := read_secret(path, str(path), problems)) is not None:
+                each[key] = value
+
+
 def _merge_environment(into: dict[str, Any], origins: dict[Where, _Origin], env: Mapping[str, str], problems: list[Problem]) -> None:
     known = {"__".join(str(step) for step in where).upper(): (where, info) for where, info in _fields()}
     for variable in sorted(env):
@@ -234,6 +252,9 @@ def _problems(error: ValidationError, origins: Mapping[Where, _Origin]) -> Itera
         where, info, known = _locate(fault["loc"])
         origin = next((origins[where[:size]] for size in range(len(where), 0, -1) if where[:size] in origins), _Origin("settings"))
         name = ".".join(str(step) for step in where) or "settings"
+        if fault["type"] == "extra_forbidden" and where == ("webhook",):
+            yield origin.problem(where, "there is no setting webhook any more", _WEBHOOK)
+            continue
         if fault["type"] == "extra_forbidden":
             listed = f"Known here: {', '.join(sorted(known))}."
             yield origin.problem(where, f"there is no setting {name}", nearest(str(where[-1]), known) or listed)

@@ -4,46 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from sidecar.schedule import cron, zone_of
+from sidecar.settings.base import Bytes, Port, Seconds, UserPath
+from sidecar.settings.base import Section as _Section
+from sidecar.settings.notifications import Destination, HookSettings
 
-_SIZE_UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
-_TIME_UNITS = {"": 1.0, "MS": 0.001, "S": 1.0, "M": 60.0, "MIN": 60.0, "H": 3600.0, "D": 86400.0}
-
-
-def _quantity(value: Any, units: dict[str, Any], like: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
-    if not found or found.group(2).upper() not in units:
-        raise ValueError(f"it is not a quantity like {like}")
-    return float(found.group(1)) * units[found.group(2).upper()]
-
-
-def _seconds(value: Any) -> Any:
-    return _quantity(value, _TIME_UNITS, "30, 500ms, 5m or 2h")
-
-
-def _size(value: Any) -> Any:
-    number = _quantity(value, _SIZE_UNITS, "1048576, 64MiB or 1GB")
-    return int(number) if isinstance(number, float) else number
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
-Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(text, strict=False)))]
 """An address is a network of one."""
-Port = Annotated[int, Field(ge=0, le=65535)]
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Web(_Section):
@@ -207,14 +179,6 @@ class GatewaySettings(_Section):
         return self
 
 
-class WebhookSettings(_Section):
-    """A JSON POST after each run that changed something or failed."""
-
-    url: SecretStr | None = Field(None, description="Where to POST, like https://example.net/hook.")
-    timeout: Seconds = Field(10.0, description="Seconds to wait for an answer.")
-    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Header names and values to send along.")
-
-
 def _cron(value: str) -> str:
     if value in ("", "off"):
         return ""
@@ -310,7 +274,8 @@ class Settings(_Section):
         description="Kometa's path to this machine's, like /assets: /mnt/user/assets, where Kometa itself runs in a container.",
     )
     gateway: GatewaySettings = Field(default_factory=lambda: GatewaySettings.model_validate({}))
-    webhook: WebhookSettings = Field(default_factory=lambda: WebhookSettings.model_validate({}))
+    notifications: tuple[Destination, ...] = Field((), description="A list of whom to tell, each with name and url.")
+    hooks: HookSettings = Field(default_factory=lambda: HookSettings.model_validate({}))
     schedule: ScheduleSettings = Field(default_factory=lambda: ScheduleSettings.model_validate({}))
     review: ReviewSettings = Field(default_factory=lambda: ReviewSettings.model_validate({}))
     retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings.model_validate({}))
@@ -329,8 +294,16 @@ class Settings(_Section):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret among the settings, for the log's redaction."""
-        hidden = (self.web.token, self.webhook.url, *self.webhook.headers.values())
+        hidden = (self.web.token, self.hooks.secret, *(secret for each in self.notifications for secret in each.secrets))
         return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
+
+    @field_validator("notifications")
+    @classmethod
+    def _names_differ(cls, value: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        names = [each.name for each in value]
+        if doubled := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two destinations are called {doubled}")
+        return value
 
 
 def is_loopback(host: str) -> bool:

@@ -58,14 +58,14 @@ class Outbox:
 
         return await self._database.write(put, durable=True)
 
-    async def withdraw(self, destination: str, topic: str, why: str) -> int:
-        """Drop letters of ``topic`` that wait and were never tried; returns how many."""
-        at = datetime.now(UTC).timestamp()
-        return await self._database.write(lambda connection: _drop(connection, destination, topic, why, at), durable=True)
+    async def withdraw(self, destination: str, topic: str, why: str, now: datetime | None = None) -> int:
+        """Drop letters of ``topic`` that are not due yet and were never tried; returns how many."""
+        at = (now or datetime.now(UTC)).timestamp()
+        return await self._database.write(lambda connection: _drop(connection, destination, topic, why, at, held=True), durable=True)
 
-    async def replay(self, letter_ids: Iterable[str] | None = None) -> int:
+    async def replay(self, letter_ids: Iterable[str] | None = None, now: datetime | None = None) -> int:
         """Make dead letters pending again, as if they were new; None: all of them. Returns how many."""
-        at = datetime.now(UTC).timestamp()
+        at = (now or datetime.now(UTC)).timestamp()
         sql = "UPDATE outbox SET state = 'pending', attempts = 0, next_try = ?, due = ?, error = '' WHERE state = 'dead'"
         if letter_ids is None:
             return await self._database.write(lambda connection: connection.execute(sql, (at, at)).rowcount, durable=True)
@@ -229,11 +229,14 @@ def _row(letter: NewLetter, now: float) -> tuple[object, ...]:
     return (letter.id, letter.destination, letter.event, letter.topic, text, due, due, now)
 
 
-def _drop(connection: sqlite3.Connection, destination: str, topic: str, why: str, now: float, before: int | None = None) -> int:
+def _drop(
+    connection: sqlite3.Connection, destination: str, topic: str, why: str, now: float, *, before: int | None = None, held: bool = False
+) -> int:
     return connection.execute(
         """UPDATE outbox SET state = 'dropped', error = ?, next_try = ?
-           WHERE destination = ? AND topic = ? AND state = 'pending' AND attempts = 0 AND (? IS NULL OR number < ?)""",
-        (why, now, destination, topic, before, before),
+           WHERE destination = ? AND topic = ? AND state = 'pending' AND attempts = 0 AND (? IS NULL OR number < ?)
+           AND (NOT ? OR next_try > ?)""",
+        (why, now, destination, topic, before, before, held, now),
     ).rowcount
 
 

@@ -11,12 +11,16 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from sidecar.model import Health
 from sidecar.web.auth import ENTRY
 from sidecar.web.files import GalleryFiles
+
+ADVISORY: Final = "notifications"
+"""Parts whose name begins with this are shown to people, but renders do not need them."""
 
 
 def readiness(health: Sequence[Health], *, published: bool, full: bool, redact: Callable[[str], str]) -> tuple[bool, dict[str, object]]:
@@ -25,7 +29,7 @@ def readiness(health: Sequence[Health], *, published: bool, full: bool, redact: 
     if not published:
         reasons.append({"part": "gallery", "detail": "nothing is published yet"})
     for part in health:
-        if part.ok:
+        if part.ok or part.part.startswith(ADVISORY):
             continue
         reason: dict[str, object] = {"part": part.part}
         if full:

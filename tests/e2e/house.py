@@ -95,7 +95,7 @@ async def house(
             "targets": {"per_library": 100, "seasons": 500, "episodes": 500},
         }
         for key, value in settings.items():
-            overrides[key] = {**overrides.get(key, {}), **value}
+            overrides[key] = {**overrides.get(key, {}), **value} if isinstance(value, dict) else value
         kept = {name: value for name, value in os.environ.items() if not name.startswith("KOMETA")}
         env = {**kept, "KOMETA_PLEX_URL": plex.url, "KOMETA_PLEX_TOKEN": plex.token}
         heard: list[tuple[str, Mapping[str, Any]]] = []

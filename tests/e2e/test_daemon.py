@@ -150,12 +150,16 @@ async def test_a_webhook_hears_of_changes_and_failures(standin: KometaInstall, c
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        async with house(standin, config, data_dir, world=small_world(), webhook={"url": url}) as home:
+        async with house(
+            standin, config, data_dir, world=small_world(), notifications=[{"name": "x", "url": url, "private": True}]
+        ) as home:
             await home.run("done")
             edit(config / "config.yml", lambda text: text + "\nlibraries: [\n")
             await home.run("invalid", after=1)
             await home.until(lambda: len(got) == 2)
-        assert [message["event"] for message in got] == ["preview.changed", "preview.failed"]
+            edit(config / "config.yml", lambda text: text.replace("\nlibraries: [\n", ""))
+            await home.until(lambda: len(got) == 3)
+        assert [message["event"] for message in got] == ["preview.changed", "preview.failed", "preview.recovered"]
         assert got[0]["run"]["writes_blocked"] > 0
         assert got[1]["problems"][0]["file"] == "config.yml"
     finally:

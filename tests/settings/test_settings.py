@@ -203,17 +203,18 @@ def test_secrets_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_secret_is_never_told(write: Write, tmp_path: Path) -> None:
     file = write(
-        "web: {token: short-one}\nwebhook:\n  url: [https://hooks.example/s3cr3t-path]\n  headers: {Authorization: [Bearer-abc]}\n"
+        "web: {token: short-one}\n"
+        "notifications:\n- name: a\n  url: ftp://hooks.example/s3cr3t-path\n  headers: {Authorization: [Bearer-abc]}\n"
     )
     with pytest.raises(SettingsError) as caught:
         load(file)
     told = repr(caught.value.problems) + str(caught.value)
     assert not any(secret in told for secret in ("short-one", "s3cr3t-path", "Bearer-abc"))
-    settings = load(
-        overrides={"web": {"token": "correct horse battery"}, "webhook": {"url": "https://h/x", "headers": {"A": "secret value"}}}
-    )
+    told = {"name": "a", "url": "https://h/x", "headers": {"A": "secret value"}, "secret": "signing key of 16"}
+    settings = load(overrides={"web": {"token": "correct horse battery"}, "notifications": [told]})
     assert "battery" not in repr(settings)
-    assert set(settings.secrets) == {"correct horse battery", "https://h/x", "secret value"}
+    assert "signing" not in repr(settings)
+    assert set(settings.secrets) == {"correct horse battery", "https://h/x", "secret value", "signing key of 16"}
 
 
 def test_missing_and_oversized_secret_files(tmp_path: Path) -> None:
@@ -250,9 +251,11 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     loaded = load(file)
     assert len(loaded.targets.listed) == 4
     assert len(loaded.review.rules) == 3
+    assert [each.what for each in loaded.notifications] == ["discord", "webhook"]
     examples = {
         "targets": loaded.targets.model_copy(update={"listed": ()}),
         "review": loaded.review.model_copy(update={"rules": ()}),
+        "notifications": (),
         "path_map": {},
     }
     bare = loaded.model_copy(update=examples)

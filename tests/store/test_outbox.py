@@ -66,12 +66,12 @@ async def test_a_newer_letter_overtakes_what_waits_and_not_what_is_under_way(sta
     assert (await states(state))["c"] is LetterState.PENDING
 
 
-async def test_what_was_tried_is_not_withdrawn(state: State) -> None:
-    await state.post([letter("a", topic="t"), letter("b", topic="t")], now=NOW)
+async def test_what_is_due_or_was_tried_is_not_withdrawn(state: State) -> None:
+    await state.post([letter("a", topic="t"), letter("b", topic="t"), letter("held", topic="t", after=60)], now=NOW)
     await state.claim(NOW, limit=1)
     await state.settle("a", retry_at=NOW + timedelta(seconds=9), error="503")
-    assert await state.withdraw("d", "t", "it is over") == 1
-    assert await states(state) == {"a": LetterState.PENDING, "b": LetterState.DROPPED}
+    assert await state.withdraw("d", "t", "it is over", NOW) == 1
+    assert await states(state) == {"a": LetterState.PENDING, "b": LetterState.PENDING, "held": LetterState.DROPPED}
 
 
 async def test_what_a_dead_process_was_sending_is_due_at_once(state: State) -> None:

@@ -1,0 +1,172 @@
+"""The contact sheet: before, after and difference of a few posters, side by side on one picture. Blocking: call it in a thread."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from sidecar.notify.message import percent
+from sidecar.notify.payload import Message, PicturePart, TargetPart
+
+log = logging.getLogger(__name__)
+
+MOST: Final = 4
+"""Posters on a sheet."""
+FILE: Final = "changes.jpg"
+LIMIT: Final = 2_000_000
+"""Bytes of a sheet."""
+
+_BACK: Final = (24, 26, 31)
+_INK: Final = (235, 237, 240)
+_DIM: Final = (150, 155, 165)
+_MARK: Final = (255, 0, 128)
+_GAP: Final = 12
+_LARGEST: Final = 100_000_000
+"""Pixels of a picture that is opened at all."""
+
+Read = Callable[[str, str], bytes | None]
+"""The bytes of a kept picture by its sha256 and media type, or None where it is not there. Blocking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A contact sheet. ``alt`` says what it shows."""
+
+    data: bytes
+    alt: str
+    width: int
+    height: int
+
+
+def chosen(message: Message) -> list[TargetPart]:
+    """The posters that a sheet of ``message`` shows: those that changed most."""
+    return [target for target in message.targets if target.after][:MOST]
+
+
+def draw(message: Message, read: Read, limit: int = LIMIT) -> Sheet | None:
+    """The sheet of ``message`` in at most ``limit`` bytes; None where there is no picture to show (or it does not fit)."""
+    rows = [_Row.of(target, read) for target in chosen(message)]
+    shown = [row for row in rows if row is not None]
+    if not shown:
+        return None
+    for scale, quality in ((1.0, 88), (1.0, 75), (0.7, 75), (0.5, 65), (0.35, 55)):
+        picture = _compose(shown, scale)
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=quality, optimize=True)
+        if out.tell() <= limit:
+            return Sheet(out.getvalue(), _alt(message, shown), picture.width, picture.height)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    target: TargetPart
+    before: Image.Image | None
+    after: Image.Image
+    difference: Image.Image | None
+
+    @classmethod
+    def of(cls, target: TargetPart, read: Read) -> _Row | None:
+        after = _open(target.after, read)
+        if after is None:
+            return None
+        mask = _open(target.mask, read)
+        return cls(target, _open(target.before, read), after, _difference(after, mask) if mask else None)
+
+    @property
+    def cells(self) -> list[tuple[str, Image.Image | None]]:
+        cells = [("before", self.before), ("after", self.after)]
+        return [*cells, ("difference", self.difference)] if self.difference else cells
+
+    @property
+    def aspect(self) -> float:
+        return self.after.width / self.after.height
+
+
+def _open(part: PicturePart | None, read: Read) -> Image.Image | None:
+    data = read(part.sha256, part.media_type) if part else None
+    if data is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.width * picture.height > _LARGEST:
+                return None
+            picture.load()
+            return picture.convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        log.warning("a picture cannot be shown in a notification: %s", error)
+        return None
+
+
+def _difference(after: Image.Image, mask: Image.Image) -> Image.Image:
+    """The picture in faint grey, with what differs in a colour of its own."""
+    grey = ImageOps.grayscale(after.convert("RGB")).point(lambda value: 30 + value * 0.45).convert("RGBA")
+    spots = mask.getchannel("A").resize(after.size).point(lambda value: 255 if value else 0)
+    grey.paste(Image.new("RGBA", after.size, (*_MARK, 255)), (0, 0), spots)
+    return grey
+
+
+def _compose(rows: Sequence[_Row], scale: float) -> Image.Image:
+    """One poster fills the sheet, two to four stand in two columns."""
+    columns = 1 if len(rows) == 1 else 2
+    height = round((480 if columns == 1 else 330) * scale)
+    gap, head = round(_GAP * scale), round(44 * scale)
+    titles, labels = _font(round(20 * scale)), _font(round(14 * scale))
+    widths = [[_width(row, height) for _ in row.cells] for row in rows]
+    tiles = [sum(each) + gap * (len(each) - 1) for each in widths]
+    column = [max(tiles[at] for at in range(start, len(rows), columns)) for start in range(columns)]
+    lines = -(-len(rows) // columns)
+    size = (sum(column) + 2 * gap * columns + gap, lines * (height + head + gap) + gap)
+    sheet = Image.new("RGB", size, _BACK)
+    pen = ImageDraw.Draw(sheet)
+    for index, row in enumerate(rows):
+        left = gap + sum(column[: index % columns]) + 2 * gap * (index % columns)
+        top = gap + (index // columns) * (height + head + gap)
+        title = _drawable(f"{row.target.title}{percent(row.target)}", f"poster {index + 1}{percent(row.target)}")
+        pen.text((left, top), _fitted(pen, title, titles, tiles[index]), font=titles, fill=_INK)
+        for (label, picture), width in zip(row.cells, widths[index], strict=True):
+            pen.text((left, top + round(24 * scale)), label, font=labels, fill=_DIM)
+            if picture is not None:
+                fitted = ImageOps.contain(picture, (width, height), Image.Resampling.LANCZOS)
+                at = (left + (width - fitted.width) // 2, top + head + (height - fitted.height) // 2)
+                sheet.paste(fitted, at, fitted)
+            else:
+                pen.rectangle((left, top + head, left + width - 1, top + head + height - 1), outline=_DIM)
+                pen.text((left + width / 2, top + head + height / 2), "none", font=labels, fill=_DIM, anchor="mm")
+            left += width + gap
+    return sheet
+
+
+def _width(row: _Row, height: int) -> int:
+    """Wide pictures (episodes) get a wider cell, within reason."""
+    return max(1, min(round(height * row.aspect), round(height * 1.2)))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(max(9, size))
+
+
+def _drawable(text: str, instead: str) -> str:
+    """``text`` if the built-in font has its letters: boxes say less than a number."""
+    ours = "".join(sign for sign in text if sign.isprintable())
+    return ours if ours and all(ord(sign) < 0x250 or sign in "–—‘’“”…" for sign in ours) else instead
+
+
+def _fitted(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if pen.textlength(text, font=font) <= width:
+        return text
+    while text and pen.textlength(text + "...", font=font) > width:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def _alt(message: Message, rows: Sequence[_Row]) -> str:
+    total = len(message.targets) + message.more_targets
+    columns = "before, after and difference" if any(row.difference for row in rows) else "before and after"
+    names = ", ".join(f"{row.target.title}{percent(row.target)}" for row in rows)
+    return f"Contact sheet of {len(rows)} of {total} changed posters, {columns}: {names}"
