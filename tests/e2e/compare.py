@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from sidecar.demo import World
-from sidecar.model import Picture, PictureState, Run, RunState
+from sidecar.model import EngineInfo, Picture, PictureState, Run, RunState
 from tests.cold import KometaInstall
 from tests.cold_demo import DemoRun, cold_demo
 from tests.e2e.house import House, house
@@ -26,6 +27,13 @@ class Compared:
     cold: DemoRun
     same_bytes: int
     """How many of the pictures are equal byte for byte; the others in their pixels."""
+    shards: frozenset[int]
+    """Those that took part."""
+
+    @property
+    def engine(self) -> EngineInfo:
+        assert self.run.engine is not None
+        return self.run.engine
 
     @property
     def rendered(self) -> list[Picture]:
@@ -56,7 +64,9 @@ async def compare(kometa: KometaInstall, config: Path, world: Callable[[], World
     }
     assert all(picture.before is not None for picture in run.pictures)
     assert sum(write.expected for write in run.blocked) == len(run.blocked)
-    return Compared(run=run, cold=cold, same_bytes=len(warm) - len(different))
+    log = (data / "logs" / f"{run.id}.jsonl").read_text(encoding="utf-8")
+    shards = frozenset(json.loads(line)["shard"] for line in log.splitlines())
+    return Compared(run=run, cold=cold, same_bytes=len(warm) - len(different), shards=shards)
 
 
 def pixels(content: bytes) -> tuple[str | None, tuple[int, int], bytes]:
