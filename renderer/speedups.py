@@ -19,6 +19,7 @@ the text of Kometa's functions are only used with versions for which the identit
 from __future__ import annotations
 
 import ast
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,14 @@ def relieve(reporter: Reporter) -> None:
     logger.info = info
     handlers: Any = _module("logging.handlers")
     handlers.RotatingFileHandler.emit = _open_only
+    adds = logging.Logger.addHandler
+
+    def add_handler(self: Any, handler: Any) -> None:
+        adds(self, handler)
+        if isinstance(handler, handlers.RotatingFileHandler):
+            _open_only(handler, None)  # a run may have no line that comes so far
+
+    logging.Logger.addHandler = add_handler  # type: ignore[method-assign, assignment]
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:

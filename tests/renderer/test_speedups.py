@@ -224,7 +224,7 @@ def test_collections_are_found_as_before(plex: type, titles: list[str], wanted: 
     assert sum(question == "search None collection" for question in fast.asked) == (len(wanted) > speedups.PROBES)
 
 
-def test_relieved_logs_keep_what_says_something(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relieved_logs_keep_what_says_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import logging
     import logging.handlers
 
@@ -248,7 +248,13 @@ def test_relieved_logs_keep_what_says_something(monkeypatch: pytest.MonkeyPatch)
     module.MyLogger = MyLogger  # type: ignore[attr-defined]
     monkeypatch.setitem(speedups.sys.modules, "modules.logs", module)  # type: ignore[attr-defined]
     monkeypatch.setattr(logging.handlers.RotatingFileHandler, "emit", logging.handlers.RotatingFileHandler.emit)
+    monkeypatch.setattr(logging.Logger, "addHandler", logging.Logger.addHandler)
     speedups.relieve(Sent(-1, "job", 0, ""))
+    handler = logging.handlers.RotatingFileHandler(tmp_path / "meta.log", delay=True)
+    logging.getLogger("relieved").addHandler(handler)
+    assert (tmp_path / "meta.log").read_text() == "", "Kometa opens it at its end, whatever was said"
+    handler.close()
+    logging.getLogger("relieved").removeHandler(handler)
     space: dict[str, Any] = {}
     exec(compile("def say(logger, *what):\n    logger.info(*what)\n", "/kometa/who.py", "exec"), space)
     for what in (("",), ("|====|",), ("| Overlays |",), ("plain hush",), ("with %s", "more"), ("two\nlines",)):
