@@ -46,7 +46,8 @@ def _serve(options: argparse.Namespace) -> int:
         cage.die_with(options.parent)
     guard = cage.Guard()
     guard.install()
-    os.nice(max(0, options.nice))
+    if options.nice > 0:
+        os.nice(options.nice)
 
     from renderer import catalogue, speedups, warm  # after the cage: from here on Kometa's packages are loaded
     from renderer.forking import Forker
