@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sidecar.errors import StoreError
 
@@ -99,6 +101,7 @@ def open_places(data: Path, env: Mapping[str, str], exchange: Path | None = None
     locks: list[int] = []
     try:
         locks.append(_lock(data))
+        _clear(data)
         if exchange is not None:
             _lay_out(exchange)
             locks.append(_lock(exchange))
@@ -108,6 +111,17 @@ def open_places(data: Path, env: Mapping[str, str], exchange: Path | None = None
             os.close(lock)
         runtime.rmdir()
         raise
+
+
+_SCRATCH: Final = (".probe-*", ".salvage-*", ".restore-*")
+"""What a killed process may have left half done in the data directory."""
+
+
+def _clear(data: Path) -> None:
+    for pattern in _SCRATCH:
+        for path in data.glob(pattern):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def try_write(data: Path) -> int:

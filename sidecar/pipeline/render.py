@@ -107,7 +107,7 @@ class Renderer:
         reused = {picture.target.id: picture for picture in parts.reused}
         pictures = [reused.get(target.id) or Picture(target=target, state=PictureState.WAITING) for target in plan.targets]
         problems = (*plan.problems, *parts.problems)
-        first = begun(new_run_id(begins), plan.change.reason, plan.revision.id, info, pictures, problems)
+        first = begun(new_run_id(begins, self._showcase.newest), plan.change.reason, plan.revision.id, info, pictures, problems)
         seen = plan.change.seen or time.monotonic()
         logs.RUN.set(first.id)
         await self._state.save_run(first)

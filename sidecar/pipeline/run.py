@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sidecar.model import (
     BlockedWrite,
@@ -27,9 +28,18 @@ MOST_BLOCKED = 2_000
 """Blocked writes kept in a run's record."""
 
 
-def new_run_id(now: datetime) -> str:
-    """Sorts by time, unique: ``20261121T005300123-1a2b3c``."""
-    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
+def new_run_id(now: datetime, after: str = "") -> str:
+    """Sorts by time, unique: ``20261121T005300123-1a2b3c``. Sorts after the id ``after`` even where the clock was set back."""
+    stamp = _stamp(now)
+    known = after.partition("-")[0]
+    if stamp <= known:
+        with contextlib.suppress(ValueError):
+            stamp = _stamp(datetime.strptime(f"{known}000", "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) + timedelta(milliseconds=1))
+    return f"{stamp}-{secrets.token_hex(3)}"
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}"
 
 
 _DEFINITION = re.compile(r"(?P<name>.+) Overlay in .+")

@@ -71,6 +71,12 @@ class Showcase:
     def health(self) -> tuple[Health, ...]:
         return tuple(self._health.values())
 
+    @property
+    def newest(self) -> str:
+        """The id of the newest run; empty where there is none."""
+        current = self._view.current
+        return max((*(brief.id for brief in self._view.history), *([current.id] if current else ())), default="")
+
     def restore(
         self,
         *,

@@ -69,7 +69,14 @@ class Stages:
         if latest is not None and latest.state is RunState.INVALID and latest.problems == error.problems:
             return
         now = datetime.now(UTC)
-        run = Run(id=new_run_id(now), state=RunState.INVALID, reason=change.reason, started=now, ended=now, problems=error.problems)
+        run = Run(
+            id=new_run_id(now, self._showcase.newest),
+            state=RunState.INVALID,
+            reason=change.reason,
+            started=now,
+            ended=now,
+            problems=error.problems,
+        )
         run = replace(run, seconds=round(time.monotonic() - change.seen, 3) if change.seen else 0.0)
         await self._state.save_run(run)
         self._showcase.end(run)

@@ -38,6 +38,8 @@ def backup(database: Path, folder: Path, *, name: str = "", keep: int | None = N
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
     place = folder / f"{database.stem}-{name or stamp}.db"
     part = place.with_suffix(".part")
+    for stale in folder.glob(f"{database.stem}-*.part*"):  # of a process that was killed
+        stale.unlink(missing_ok=True)
     try:
         copy(database, part)
         part.replace(place)

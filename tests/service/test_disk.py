@@ -1,0 +1,143 @@
+"""Disks that are full, read-only, and come back: the daemon stays, says so, and recovers alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sidecar.errors import StoreError
+from sidecar.places import open_places
+from sidecar.store import State
+from tests.cold import KometaInstall
+from tests.cold_demo import small_world
+from tests.e2e.house import House, house
+from tests.e2e.test_warm import config_of
+
+SIZE = 48 * 1024**2
+
+
+@pytest.fixture
+def small_disk(short_dir: Path) -> Iterator[Path]:
+    """A file system of its own, with ``SIZE`` bytes."""
+    place = short_dir / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0755", "none", place], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextlib.contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """``place`` as it is, but read-only for everything that is opened from now on (what is open for writing stays so)."""
+    subprocess.run(["mount", "--bind", place, place], check=True, capture_output=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True, capture_output=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def filled(place: Path, leave: int) -> Iterator[None]:
+    """All but ``leave`` bytes of the disk taken by a file."""
+    filler = place / "filler"
+    free = os.statvfs(place)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(4096, free.f_bavail * free.f_frsize - leave))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+async def reasons(home: House) -> dict[str, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"{home.app.url}readyz") as answer:
+        return {reason["part"]: reason.get("detail", "") for reason in (await answer.json())["reasons"]}
+
+
+async def test_a_full_disk_is_told_and_survived(standin: KometaInstall, small_disk: Path, short_dir: Path) -> None:
+    """With less and less space, so that each kind of write is the one that finds the disk full."""
+    config = config_of("custom", short_dir / "config")
+    movies = config / "overlays" / "movies.yml"
+    text = movies.read_text()
+    felt: list[tuple[int, list[str]]] = []
+    async with house(standin, config, small_disk / "data", world=small_world()) as home:
+        await home.run("done")
+        for number, leave in enumerate((2_000_000, 600_000, 200_000, 60_000, 8_192, 0)):
+            with filled(small_disk, leave):
+                ended = home.ended
+                assert all(part.ok for part in home.app.showcase.health)
+                movies.write_text(text.replace("text(", f"text({number} ") + f"# {number}\n")
+                await home.until(lambda ended=ended: home.ended > ended or any(not part.ok for part in home.app.showcase.health))  # type: ignore[misc]
+                felt.append((leave, [part.detail for part in home.app.showcase.health if not part.ok]))
+                await home.app.upkeep.chores.do("health")
+                if leave == 0:
+                    assert "disk" in await reasons(home)
+                    assert home.app.upkeep.chores.done["health"].ok is False
+            await home.app.upkeep.chores.do("health")
+            assert home.app.upkeep.chores.done["health"].ok
+            await home.until(lambda: not home.app.pipeline.busy and all(part.ok for part in home.app.showcase.health))
+        ended = home.ended
+        movies.write_text(text)
+        await home.until(lambda: home.ended > ended)
+        await home.until(lambda: home.app.showcase.view.shown is not None and home.app.showcase.view.shown == home.app.showcase.view.latest)
+        assert await reasons(home) == {}
+        assert any("state database" in says for _, all_ in felt for says in all_), felt
+        shown = home.app.showcase.view.shown
+        assert shown is not None
+        for picture in shown.pictures:
+            if picture.after is not None:
+                await home.app.blobs.read(picture.after)  # whole
+        assert (await home.app.upkeep.chores.do("maintenance")).ok
+        home.assert_plex_untouched()
+    state = await State.open(small_disk / "data" / "state.db")
+    assert state.problems == ()
+    await state.close()
+
+
+async def test_a_disk_that_turns_read_only_is_told_and_survived(standin: KometaInstall, small_disk: Path, short_dir: Path) -> None:
+    config = config_of("custom", short_dir / "config")
+    movies = config / "overlays" / "movies.yml"
+    text = movies.read_text()
+    async with house(standin, config, small_disk / "data", world=small_world()) as home:
+        good = await home.run("done")
+        with read_only(small_disk):
+            movies.write_text(text + "# a\n")
+            await home.until(lambda: any(part.part == "disk" and not part.ok for part in home.app.showcase.health))
+            assert "read-only" in (await reasons(home))["disk"].lower()
+            async with aiohttp.ClientSession() as session, session.get(home.app.url) as answer:
+                assert answer.status == 200
+                assert f'id="t-{good.pictures[0].target.id}"' in await answer.text(), "the last good gallery stays"
+        await home.app.upkeep.chores.do("health")
+        await home.run("done", after=1)
+        await home.until(lambda: all(part.ok for part in home.app.showcase.health))
+        assert await reasons(home) == {}
+
+
+def test_a_data_directory_that_cannot_be_written_is_told_at_the_start(small_disk: Path) -> None:
+    (small_disk / "data").mkdir()
+    with read_only(small_disk):
+        with pytest.raises(StoreError, match=r"cannot be used: .*Choose another with --data"):
+            open_places(small_disk / "data", {})
+        with pytest.raises(StoreError, match="cannot be used: Read-only file system"):
+            open_places(small_disk / "new", {})
+
+
+async def test_a_full_disk_at_the_start_is_told(small_disk: Path) -> None:
+    with filled(small_disk, 0), pytest.raises(StoreError, match=r"disk is full|No space left|cannot be"):
+        await State.open(small_disk / "data" / "state.db")
+    state = await State.open(small_disk / "data" / "state.db")
+    assert state.problems == ()
+    await state.close()
