@@ -118,6 +118,7 @@ class App:
         self._stack.push_async_callback(self.engine.stop)
         self._stack.push_async_callback(self.planner.close)
         self._stack.push_async_callback(self.pipeline.cancel)
+        await reviewing.note_name(self.state, self.config_dir.name)
         await reviewing.restore(self.showcase, self.state)
         if self._serving:
             await self._start_web(places)
@@ -296,6 +297,8 @@ class App:
         port = runner.addresses[0][1]
         name = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
         self.url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+        await asyncio.to_thread(places.announce, self.url)
+        self._stack.callback(places.fall_silent)
 
     # ── doing the work ───────────────────────────────────────────────────────────────────────────────────
 

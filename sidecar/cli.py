@@ -59,6 +59,18 @@ def parser() -> argparse.ArgumentParser:
     grant.add_argument("--quiet", action="store_true", help="no progress")
     grant.set_defaults(engine=None)
 
+    approve = subs.add_parser("approve", help="approve a run's pictures as baselines (or reject them, or take a decision back)")
+    approve.add_argument(
+        "what", nargs="*", metavar="[RUN] [TARGET...]", help="a run's id, by default the newest; targets' ids, by default all that differ"
+    )
+    approve.add_argument("--group", metavar="ID", default="", help="the targets of one group of like changes")
+    other = approve.add_mutually_exclusive_group()
+    other.add_argument("--reject", action="store_true", help="say that these pictures are not wanted; baselines stay")
+    other.add_argument("--undo", nargs="?", const="", metavar="BATCH", help="take back the last decision, or that one")
+    approve.add_argument("--who", metavar="NAME", default="", help="who decides; by default the user")
+    approve.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    _keeping(approve)
+
     backup = subs.add_parser("backup", help="write the data directory into one file, also while the daemon works")
     _keeping(backup)
     backup.add_argument("--output", type=Path, metavar="FILE", help="by default ./kometa-sidecar-DATE.tar.gz")
@@ -116,6 +128,7 @@ def run(argv: Sequence[str]) -> int:
         "demo": commands.demo,
         "doctor": commands.doctor,
         "grant": commands.grant,
+        "approve": commands.approve,
         "backup": commands.backup,
         "restore": commands.restore,
     }[options.command]

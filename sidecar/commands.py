@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sidecar import archive, checks, logs, stock
 from sidecar.app import App
+from sidecar.approve import Request, carry_out, told_apart
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
 from sidecar.doctor import Finding, State, examine, verdict
 from sidecar.errors import InputError
@@ -172,6 +173,29 @@ async def restore(options: argparse.Namespace, env: Env, progress: Progress, out
     progress.done()
     progress.say(f"{done.files} files, {done.size:,} bytes" + (f"; what was there is in {done.replaced}" if done.replaced else ""))
     output(str(data))
+    return 0
+
+
+async def approve(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """Approve, reject or take back; exit 0 also where nothing was left to decide."""
+    settings, redact = _settings(options, env, level="warning")
+    run, targets = told_apart(options.what)
+    verb = "undo" if options.undo is not None else "reject" if options.reject else "approve"
+    who = options.who or env.get("SUDO_USER") or env.get("USER") or "command line"
+    progress.step("looking at the pictures")
+    told = await carry_out(
+        Request(verb=verb, run=run, targets=targets, group=options.group, batch=options.undo or "", who=who), settings, env, redact
+    )
+    progress.done()
+    if options.json:
+        output(told)
+    else:
+        word = {"approve": "approved", "reject": "rejected", "undo": "taken back"}[verb]
+        for skipped in told["skipped"] if targets or options.group else ():
+            progress.say(f"{skipped['target']}: {skipped['reason']}", "yellow")
+        if told.get("newer"):
+            progress.say(f"a newer run exists: {told['newer']}", "yellow")
+        output(f"{word}: {', '.join(told['targets']) or 'nothing'} (run {told['run']})")
     return 0
 
 

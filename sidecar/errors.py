@@ -88,6 +88,10 @@ class StoreError(SidecarError):
     """State could not be read or written."""
 
 
+class InUse(StoreError):
+    """Another process works in the data directory."""
+
+
 class ReviewError(SidecarError):
     """What was to be approved, rejected or undone cannot be; the message says why."""
 

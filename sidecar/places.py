@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import StoreError
+from sidecar.errors import InUse, StoreError
 
 log = logging.getLogger(__name__)
+
+_ANNOUNCED: Final = "daemon.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,20 @@ class Places:
         """What a worker elsewhere told of its Kometa (sidecar/engine/catalogue.py)."""
         return self.cache / "kometa"
 
+    def announce(self, url: str) -> None:
+        """Say in the data directory where this daemon listens, for commands beside it. StoreError."""
+        path = self.data / _ANNOUNCED
+        spare = path.with_suffix(".part")
+        try:
+            spare.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+            spare.replace(path)
+        except OSError as error:
+            raise StoreError(f"the data directory {self.data} cannot be written: {error.strerror or error}") from error
+
+    def fall_silent(self) -> None:
+        """Take back what :meth:`announce` said."""
+        (self.data / _ANNOUNCED).unlink(missing_ok=True)
+
     def clear_work(self) -> None:
         """Empty ``work``; the directory itself may be a mount point of the worker's."""
         if self.work.is_dir():
@@ -82,6 +100,16 @@ class Places:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink(missing_ok=True)
+
+
+def address_of(data: Path) -> str:
+    """Where the daemon that works in ``data`` listens, ``http://127.0.0.1:8420/``; empty where none says so."""
+    try:
+        told = json.loads((data / _ANNOUNCED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    url = told.get("url") if isinstance(told, dict) else None
+    return url if isinstance(url, str) and re.fullmatch(r"http://[^\s/?#@]+/", url) else ""
 
 
 def open_places(data: Path, env: Mapping[str, str], exchange: Path | None = None) -> Places:
@@ -160,7 +188,7 @@ def _lock(data: Path) -> int:
     except BlockingIOError:
         who = os.read(lock, 20).decode("ascii", "replace").strip()
         os.close(lock)
-        raise StoreError(
+        raise InUse(
             f"another kometa-sidecar (process {who or 'unknown'}) works in {data}. Stop it, or choose another directory with --data"
         ) from None
     except OSError as error:  # a file system without locks, such as some network shares

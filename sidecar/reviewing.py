@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sidecar.model import RunState
 from sidecar.pipeline.comparing import Comparer, Measures
@@ -13,6 +14,8 @@ from sidecar.publish import Gallery
 from sidecar.settings import ReviewSettings
 from sidecar.store import Blobs, State
 from sidecar.wishes import review_rules
+
+_NAME: Final = "config directory"
 
 
 def build(
@@ -47,3 +50,14 @@ async def restore(showcase: Showcase, state: State) -> None:
         last_batch=await state.last_batch(),
     )
     await showcase.flush()
+
+
+async def note_name(state: State, config_dir: str) -> None:
+    """Keep the watched directory's name for commands that work without it."""
+    await state.note(_NAME, config_dir)
+
+
+async def noted_name(state: State) -> str:
+    """What :func:`note_name` kept; empty where no daemon ever ran."""
+    name = await state.noted(_NAME)
+    return name if isinstance(name, str) else ""
