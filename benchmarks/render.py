@@ -4,9 +4,9 @@
 
 Cold is ``kometa.py -r --overlays-only`` straight at the demo's Plex, process start to end. The daemon's time runs from the
 save to the event that says the run's last picture is published. Each edit changes every picture. Medians; the last line is
-one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (the last picture event), first_s (the first
-picture event), ratio (sidecar_s / cold_s), start_s (the first render after the daemon's start, from its start) and
-unchanged_runs (renders begun by a save that changes nothing); floor_ratio, what the largest standard case takes relative to
+one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (of every target the new picture is to be seen, be it the
+quick one), first_s (of the first target), ratio (sidecar_s / cold_s), start_s (the first render after the daemon's start, from its
+start) and unchanged_runs (renders begun by a save that changes nothing); floor_ratio, what the largest standard case takes relative to
 Pillow's own work on its pictures (decode, resize, paste, encode) on all cores; first_picture_share, first_s / sidecar_s there;
 and identical, whether the last pictures equal those of a cold run on the same files.
 """
@@ -99,15 +99,17 @@ def save(directory: Path, size: int) -> None:
 
 
 async def edit_to_pictures(home: House, size: int, seen: int) -> tuple[float, float, float]:
-    """Seconds from a save to the first picture, the last picture and the end of the run."""
+    """Seconds from a save to the first picture, to something to see of all of them, and to the end of the run."""
     begun, first, last = time.perf_counter(), 0.0, 0.0
+    seen_of: set[str] = set()
     told = len(home.heard)
     save(home.config, size)
     while True:
         await asyncio.sleep(0.002)
         now = time.perf_counter() - begun
-        for kind, _ in home.heard[told:]:
-            if kind == "picture":
+        for kind, data in home.heard[told:]:
+            if kind == "picture" and data["target"] not in seen_of:
+                seen_of.add(data["target"])
                 first, last = first or now, now
         told = len(home.heard)
         if home.ended > seen:

@@ -16,6 +16,7 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
     worker  -> sidecar   log        id, shard, level, text, source
     worker  -> sidecar   lines      id, shard, level, lines [[text, source], ...]: several of log at once
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
+    worker  -> sidecar   quick      id, shard, server, rating_key: home/quick/SERVER.RATING_KEY.jpg shows what is about to be uploaded
     worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds, limit
     worker  -> sidecar   done       id, outcome (the worst of the shards'), detail, seconds
     worker  -> sidecar   refused    id, detail: the render was not started (busy, bad message)

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from renderer import cage, observe, speedups
+from renderer import cage, observe, quick, speedups
 from renderer.bridge import Bridge
 from renderer.report import LogHandler, Reporter
 from renderer.warm import Kometa
@@ -116,6 +116,8 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         if kometa.speedups.get("log_relief") == "on" and order.level > logging.DEBUG:
             speedups.relieve(reporter)
         observe.install(reporter)
+        if kometa.speedups.get("quick_pictures") == "on":
+            quick.install(reporter, order.home)
         arguments: dict[str, Any] = module.run_args
         reporter.phase("connect")
         module.start(

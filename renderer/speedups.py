@@ -10,6 +10,7 @@
     pictures        a poster at canvas size, and an overlay's image decoded, are made once (pictures.py)
     tls_stores      the certificates that no connection here will be checked against are not loaded: TLS ends at the gateway
     yaml_preload    Kometa's own YAML files are parsed once, by the worker while it is idle (preload.py)
+    quick_pictures  a quick JPEG of each composite is handed on before Kometa encodes its exact file (quick.py)
     log_relief      debug lines, which nobody is sent, are not made; Kometa's log file in the preview's folder is not written
 
 A speed-up that does not find the place it knows is off and says why: in ``hello``, and so in every run. Those that depend on
@@ -51,6 +52,7 @@ def apply(version: str, off: frozenset[str], kometa: Kometa) -> dict[str, str]:
         "plex_answers": lambda: setattr(kometa.answers, "on", True),
         "pictures": lambda: _pictures(kometa.pictures),
         "yaml_preload": lambda: _yaml_preload(kometa.files),
+        "quick_pictures": _quick_pictures,
         "log_relief": _log_relief,
     }
     states = {}
@@ -253,6 +255,16 @@ def _pictures(pictures: Pictures) -> None:
     for name in ("modules.overlay", "modules.overlays"):
         module = _module(name)
         module.Image = pictures.module(module.Image)
+
+
+def _quick_pictures() -> None:
+    """Only looks whether they can be had; each child sees to its own."""
+    drawing = getattr(getattr(_module("modules.overlays"), "Overlays", None), "run_overlays", None)
+    names = set(getattr(getattr(drawing, "__code__", None), "co_varnames", ())) | set(
+        getattr(getattr(drawing, "__code__", None), "co_cellvars", ())
+    )
+    if not {"self", "item"} <= names:
+        raise NotFound("modules.overlays has no Overlays.run_overlays with an item")
 
 
 def _tls_stores() -> None:

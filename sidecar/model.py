@@ -334,7 +334,21 @@ class OverlayReport:
     left_out: tuple[Mapping[str, object], ...] = ()
 
 
-EngineEvent = LogLine | Phase | OverlayReport
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuickPicture:
+    """A shard has drawn a target and is about to encode it: a JPEG to look at until the exact picture comes."""
+
+    server: str
+    rating_key: int
+    shard: int
+
+    @property
+    def place(self) -> str:
+        """The file, below the shard's home."""
+        return f"quick/{self.server}.{self.rating_key}.jpg"
+
+
+EngineEvent = LogLine | Phase | OverlayReport | QuickPicture
 
 
 class OutcomeKind(StrEnum):
@@ -467,6 +481,8 @@ class Picture:
     rendered: datetime | None = None
     run: str = ""
     """Of a reused picture: the run that rendered it."""
+    quick: Blob | None = None
+    """While the run is at it: what the exact picture will look like. Never a result."""
 
     @property
     def shown(self) -> Blob | None:

@@ -22,7 +22,19 @@ from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
 from sidecar import __version__
 from sidecar.engine import Report
 from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
-from sidecar.model import EngineEvent, EngineInfo, LogLine, Outcome, OutcomeKind, OverlayReport, Phase, Problem, RenderJob, Severity
+from sidecar.model import (
+    EngineEvent,
+    EngineInfo,
+    LogLine,
+    Outcome,
+    OutcomeKind,
+    OverlayReport,
+    Phase,
+    Problem,
+    QuickPicture,
+    RenderJob,
+    Severity,
+)
 
 log = logging.getLogger(__name__)
 
@@ -292,6 +304,8 @@ def _event_of(message: Mapping[str, Any], shard: int) -> EngineEvent | None:
             )
         case "phase":
             return Phase(name=str(message.get("name", "")), shard=shard, detail=str(message.get("detail", "")))
+        case "quick" if isinstance(message.get("rating_key"), int):
+            return QuickPicture(server=str(message.get("server", "")), rating_key=message["rating_key"], shard=shard)
         case "overlays" if isinstance(message.get("rating_key"), int):
             return OverlayReport(
                 server=str(message.get("server", "")),

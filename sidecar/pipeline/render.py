@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from sidecar import logs
 from sidecar import revision as revisions
@@ -31,6 +34,7 @@ from sidecar.model import (
     Picture,
     PictureState,
     Problem,
+    QuickPicture,
     RenderJob,
     Revision,
     Run,
@@ -52,6 +56,11 @@ from sidecar.store import Blobs, State
 from sidecar.tasks import Spawn
 
 log = logging.getLogger(__name__)
+
+Arrivals = asyncio.Queue["Capture | QuickPicture | None"]
+MOST_QUICK: Final = 8 * 1024 * 1024
+"""Bytes of a quick picture."""
+_JPEG: Final = b"\xff\xd8\xff"
 
 
 class Renderer:
@@ -112,10 +121,11 @@ class Renderer:
         logs.RUN.set(first.id)
         await self._state.save_run(first)
         self._showcase.begin(first)
-        arrivals: asyncio.Queue[Capture | None] = asyncio.Queue()
+        arrivals: Arrivals = asyncio.Queue()
         recorder = Recorder(
             first,
             on_capture=arrivals.put_nowait,
+            on_quick=arrivals.put_nowait,
             on_phase=lambda phase: self._showcase.phase(first, phase),
         )
         try:
@@ -139,7 +149,7 @@ class Renderer:
     # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _work_through(
-        self, plan: Plan, wanted: tuple[Target, ...], recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
+        self, plan: Plan, wanted: tuple[Target, ...], recorder: Recorder, arrivals: Arrivals
     ) -> tuple[Outcome, tuple[Shard, ...]]:
         run_id = recorder.run.id
         folder = self._work / run_id
@@ -214,16 +224,34 @@ class Renderer:
                 self._gateway.close(shard.token)
                 self._intake.close(shard.token)
 
-    async def _show_arrivals(
-        self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder, arrivals: asyncio.Queue[Capture | None]
-    ) -> None:
-        """Show each poster as it comes, with the art under it."""
+    async def _show_arrivals(self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder, arrivals: Arrivals) -> None:
+        """Show each poster as it comes, with the art under it: first what it will look like, where the worker says so, then itself."""
         homes = {target.id: shard.home for shard in shards for target in shard.targets}
-        while (capture := await arrivals.get()) is not None:
-            target = recorder.target(capture)
-            before = await self._before(plan, target, homes[target.id])
-            picture = Picture(target=target, state=PictureState.RENDERED, before=before, after=capture.blob)
+        befores: dict[str, Blob | None] = {}
+        exact: set[str] = set()
+        while (arrival := await arrivals.get()) is not None:
+            target = recorder.target(arrival)
+            if target.id not in homes or (isinstance(arrival, QuickPicture) and target.id in exact):
+                continue
+            if target.id not in befores:
+                befores[target.id] = await self._before(plan, target, homes[target.id])
+            if isinstance(arrival, Capture):
+                exact.add(target.id)
+                picture = Picture(target=target, state=PictureState.RENDERED, before=befores[target.id], after=arrival.blob)
+            else:
+                quick = await self._quick(homes[target.id], arrival)
+                if quick is None:
+                    continue
+                picture = Picture(target=target, state=PictureState.WAITING, before=befores[target.id], quick=quick)
             self._showcase.picture(recorder.shown(picture), picture)
+
+    async def _quick(self, home: Path, picture: QuickPicture) -> Blob | None:
+        try:
+            data = await asyncio.to_thread(_small_file, home / picture.place)
+        except OSError as error:
+            log.debug("a quick picture could not be read: %s", error)
+            return None
+        return await self._blobs.put(data) if data.startswith(_JPEG) else None
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,7 +310,7 @@ class Renderer:
             return None
 
     async def _finish(self, run: Run, seen: float) -> Run:
-        pictures = tuple(replace(p, state=PictureState.FAILED) if p.state is PictureState.WAITING else p for p in run.pictures)
+        pictures = tuple(replace(p, state=PictureState.FAILED, quick=None) if p.state is PictureState.WAITING else p for p in run.pictures)
         run = replace(run, pictures=pictures, ended=datetime.now(UTC), seconds=round(time.monotonic() - seen, 3))
         try:
             await self._state.save_run(run)
@@ -293,6 +321,20 @@ class Renderer:
             await self._tell(run)
         log.info("run %s: %s in %.2f s, %d pictures, %d changed", run.id, run.state, run.seconds, len(run.pictures), len(run.changed))
         return run
+
+
+def _small_file(path: Path) -> bytes:
+    """The worker's file, if it is an ordinary one of some megabytes at most: the worker is not trusted. OSError for anything else."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    finally:
+        os.close(folder)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_QUICK:
+            raise OSError(f"{path.name} is no small file")
+        return file.read(MOST_QUICK)
 
 
 def _defined(plan: Plan, name: str, text: str) -> tuple[str, int] | None:

@@ -19,6 +19,7 @@ from sidecar.model import (
     Phase,
     Picture,
     Problem,
+    QuickPicture,
     Run,
     RunState,
     Target,
@@ -49,7 +50,14 @@ _DEFINITION = re.compile(r"(?P<name>.+) Overlay in .+")
 class Recorder:
     """Sink of a run's grants and hearer of its engine."""
 
-    def __init__(self, run: Run, *, on_capture: Callable[[Capture], None], on_phase: Callable[[Phase], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        on_capture: Callable[[Capture], None],
+        on_quick: Callable[[QuickPicture], None],
+        on_phase: Callable[[Phase], None],
+    ) -> None:
         self.run = run
         self.captures: list[Capture] = []
         self.writes: list[BlockedWrite] = []
@@ -59,6 +67,7 @@ class Recorder:
         self._libraries: dict[int, str] = {}
         self.reports: dict[tuple[str, int], OverlayReport] = {}
         self._on_capture = on_capture
+        self._on_quick = on_quick
         self._on_phase = on_phase
         self._targets = {(p.target.server, p.target.rating_key): p.target for p in run.pictures}
 
@@ -86,6 +95,9 @@ class Recorder:
                 self._definitions[event.shard] = begun["name"]
         elif isinstance(event, OverlayReport):
             self.reports[(event.server, event.rating_key)] = event
+        elif isinstance(event, QuickPicture):
+            if (event.server, event.rating_key) in self._targets:
+                self._on_quick(event)
         else:
             self._definitions.pop(event.shard, None)  # a phase ends what the one before was about
             if event.name == "compile":
@@ -94,7 +106,7 @@ class Recorder:
                 self._libraries.pop(event.shard, None)
             self._on_phase(event)
 
-    def target(self, capture: Capture) -> Target:
+    def target(self, capture: Capture | QuickPicture) -> Target:
         return self._targets[(capture.server, capture.rating_key)]
 
     def shown(self, picture: Picture) -> Run:

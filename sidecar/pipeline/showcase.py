@@ -138,7 +138,15 @@ class Showcase:
 
     def picture(self, run: Run, picture: Picture) -> None:
         self._view = replace(self._view, current=run)
-        self.touch("picture", {"run": run.id, "target": picture.target.id, "title": picture.target.label, "state": picture.state.value})
+        self.touch(
+            "picture",
+            {
+                "run": run.id,
+                "target": picture.target.id,
+                "title": picture.target.label,
+                "state": "quick" if picture.quick else picture.state.value,
+            },
+        )
 
     def end(self, run: Run) -> None:
         """``run`` is over: a good one is shown, another only banners above what was shown."""

@@ -169,7 +169,9 @@ def index_cards(view: GalleryView) -> tuple[Card, ...]:
     cards = []
     for card in cards_of(view.current, view.shown):
         old = last.get(card.id)
-        if card.status is Status.WAITING and old is not None and old.status is not Status.WAITING:
+        if card.picture.quick is not None:
+            card = replace(card, picture=replace(card.picture, after=card.picture.quick), status=Status.CHANGED, pending=True)
+        elif card.status is Status.WAITING and old is not None and old.status is not Status.WAITING:
             card = replace(old, pending=True)
         cards.append(card)
     return tuple(cards)

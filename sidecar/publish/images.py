@@ -65,6 +65,9 @@ class Images:
         masks = set()
         for run in runs:
             for picture in run.pictures if run else ():
+                if picture.quick is not None and picture.quick.sha256 not in self._shots:
+                    wanted[picture.quick.sha256] = picture.quick
+                    masks.add(picture.quick.sha256)  # shown for a moment: no small one is worth its while
                 for blob in (picture.before, picture.after):
                     if blob is not None and blob.sha256 not in self._shots:
                         wanted[blob.sha256] = blob

@@ -121,13 +121,22 @@ def test_a_function_without_source_is_left_alone() -> None:
 
 def test_states_say_why_they_are_off() -> None:
     unknown = applied("9.9", frozenset())
-    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "plex_answers", "pictures", "yaml_preload", "log_relief"}
+    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "plex_answers", "pictures", "yaml_preload", "quick_pictures", "log_relief"}
     assert set(unknown.values()) == {"off: not verified with Kometa 9.9", "off: by setting"}
     assert set(applied("2.4.4", frozenset({"all"})).values()) == {"off: by setting"}
 
 
 def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("modules.mdblist", "modules.meta", "modules.logs", "modules.plex", "modules.request", "modules.overlay", "tenacity.nap"):
+    for name in (
+        "modules.mdblist",
+        "modules.meta",
+        "modules.logs",
+        "modules.plex",
+        "modules.request",
+        "modules.overlay",
+        "modules.overlays",
+        "tenacity.nap",
+    ):
         monkeypatch.delitem(speedups.sys.modules, name, raising=False)  # type: ignore[attr-defined]
     assert applied("2.4.4", frozenset({"template_loop"})) == {
         "mdblist_sleep": "off: modules.mdblist is not loaded",
@@ -140,6 +149,7 @@ def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         "pictures": "off: modules.overlay is not loaded",
         "template_memo": "off: modules.meta is not loaded",
         "yaml_preload": "off: modules.request has no YAML",
+        "quick_pictures": "off: modules.overlays is not loaded",
         "log_relief": "off: modules.logs is not loaded",
     }
     broken = ModuleType("modules.meta")
