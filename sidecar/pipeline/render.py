@@ -228,15 +228,15 @@ class Renderer:
         """Show each poster as it comes, with the art under it: first what it will look like, where the worker says so, then itself."""
         homes = {target.id: shard.home for shard in shards for target in shard.targets}
         befores: dict[str, Blob | None] = {}
-        exact: set[str] = set()
+        exact: dict[str, Blob] = {}
         while (arrival := await arrivals.get()) is not None:
             target = recorder.target(arrival)
-            if target.id not in homes or (isinstance(arrival, QuickPicture) and target.id in exact):
-                continue
+            if target.id not in homes or (target.id in exact and exact[target.id] == getattr(arrival, "blob", exact[target.id])):
+                continue  # a show that two shards hold, for its seasons' sake, is drawn in both
             if target.id not in befores:
                 befores[target.id] = await self._before(plan, target, homes[target.id])
             if isinstance(arrival, Capture):
-                exact.add(target.id)
+                exact[target.id] = arrival.blob
                 picture = Picture(target=target, state=PictureState.RENDERED, before=befores[target.id], after=arrival.blob)
             else:
                 quick = await self._quick(homes[target.id], arrival)
