@@ -4,6 +4,7 @@ SidecarError
 ├── InputError              somebody's file or argument: carries problems with file:line and how to mend them
 │   ├── SettingsError       sidecar.yml, environment, command line
 │   └── ConfigError         Kometa's config.yml and the files it names
+│       └── StillChanging   a file was being written whenever it was read: nothing is wrong with it
 ├── PlexError
 │   ├── PlexAway            not reachable, timed out, 5xx, maintenance: comes back by itself
 │   └── PlexRefused         401/403: the token is wrong or lacks rights
@@ -46,6 +47,10 @@ class SettingsError(InputError):
 
 class ConfigError(InputError):
     """Kometa's config.yml or a file that it names cannot be used."""
+
+
+class StillChanging(ConfigError):
+    """A file was being written each time it was read; once it rests, it can be read."""
 
 
 class PlexError(SidecarError):

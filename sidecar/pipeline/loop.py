@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
-from sidecar.errors import ConfigError, EngineError, PlexError, StoreError
+from sidecar.errors import ConfigError, EngineError, PlexError, StillChanging, StoreError
 from sidecar.model import Change, Run, RunState
 from sidecar.pipeline.plan import Plan
 from sidecar.tasks import Spawn
@@ -123,6 +123,9 @@ class Pipeline:
             return
         try:
             plan = await self._stage.plan(change)
+        except StillChanging as error:  # no fault of the config: its next save, or a probe, brings it back
+            await self._keep("config", change, error)
+            return
         except ConfigError as error:
             await self.cancel(RunState.SUPERSEDED)
             await self._stage.invalid(change, error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from sidecar.errors import ConfigError
+from sidecar.errors import ConfigError, StillChanging
 from sidecar.model import Problem, Severity
 
 TRIES: Final = 8
@@ -125,9 +125,13 @@ def _refuse_large(size: int, most: int, name: str) -> None:
         raise _refused(name, f"it has more than {most:,} bytes", "Make it smaller, or raise limits.file_size in sidecar.yml.")
 
 
-def _restless(name: str) -> ConfigError:
-    return _refused(name, "it keeps changing while it is read", "Wait for the program that writes it to finish.")
+def _restless(name: str) -> StillChanging:
+    return StillChanging([_problem(name, "it keeps changing while it is read", "Wait for the program that writes it to finish.")])
 
 
 def _refused(name: str, what: str, mend: str) -> ConfigError:
-    return ConfigError([Problem(severity=Severity.ERROR, what=what, mend=mend, file=name, source="config")])
+    return ConfigError([_problem(name, what, mend)])
+
+
+def _problem(name: str, what: str, mend: str) -> Problem:
+    return Problem(severity=Severity.ERROR, what=what, mend=mend, file=name, source="config")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.errors import ConfigError, EngineAway, PlexAway, StoreError
+from sidecar.errors import ConfigError, EngineAway, PlexAway, StillChanging, StoreError
 from sidecar.model import Change
 from sidecar.pipeline.loop import MOST_ATTEMPTS, Pipeline
 from sidecar.tasks import Tasks
@@ -127,6 +127,17 @@ async def test_a_broken_config_ends_the_render_and_is_recorded(house: House) -> 
     house.stage.error = ConfigError("no good")
     await house.change()
     assert house.stage.log == ["begin a", "superseded a", "invalid no good"]
+
+
+async def test_a_file_that_is_still_being_written_is_no_fault_of_the_config(house: House) -> None:
+    house.stage.error = StillChanging("it keeps changing while it is read")
+    house.stage.let.set()
+    await house.change()
+    assert house.pipeline.waiting
+    house.stage.error = None
+    house.pipeline.recovered("plex")
+    await asyncio.sleep(0.02)
+    assert house.stage.log == ["away config", "begin a", "done a"]
 
 
 async def test_what_plex_could_not_serve_is_rendered_when_it_is_back(house: House) -> None:
