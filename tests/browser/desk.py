@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,12 +53,6 @@ class Desk:
 
     async def publish(self, view: GalleryView) -> None:
         await asyncio.to_thread(self.gallery.publish, view)
-
-    def data(self, name: str, value: object) -> None:
-        """A data file, as docs/gallery.md has it."""
-        path = self.root / f"{name}.js"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"kometaSidecar({json.dumps(name)}, {json.dumps(value)});\n")
 
     async def show(self, shown: Run) -> None:
         await self.publish(GalleryView(shown=shown, latest=shown, history=(RunBrief.of(shown),), config_dir="config"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from sidecar.model import Health, PictureState, Run, RunState, Severity
+from sidecar.model import EditBrief, Health, PictureState, Run, RunState, Severity
 from sidecar.publish import GalleryView, RunBrief
-from sidecar.review import RunReview
+from sidecar.review import Moment, RunReview, Timeline
 from tests.browser.desk import Desk
 from tests.publish.reviews import review_of, standing
 from tests.publish.samples import DRAFT, START, problem, run, writes
@@ -47,11 +48,40 @@ def reviewed(desk: Desk, *, approved: bool = True) -> GalleryView:
 
 
 async def with_history(desk: Desk) -> tuple[Run, Run]:
-    """Both runs published, with the data files that pages read."""
+    """Two runs published one after the other, each compared; the first was approved; the timelines of two targets."""
     one, two, review = second(desk)
     first = review_of(desk.store, one)
-    await desk.publish(GalleryView(shown=one, latest=one, history=(RunBrief.of(one),), reviews={one.id: first}))
-    await desk.publish(
-        GalleryView(shown=two, latest=two, history=(RunBrief.of(two), RunBrief.of(one)), reviews={two.id: review}, config_dir="config")
-    )
+    view = GalleryView(shown=one, latest=one, history=(RunBrief.of(one),), reviews={one.id: first}, config_dir="config")
+    await desk.publish(view)
+    await asyncio.to_thread(desk.gallery.publish_review, one, first)
+    standings = {p.target.id: standing(p.target.id, p.after, one) for p in one.pictures if p.after}
+    edit = EditBrief(files=("overlays/badges.yml",), added=2, removed=1)
+    history = (replace(RunBrief.of(two), edit=edit), RunBrief.of(one))
+    await desk.publish(replace(view, shown=two, latest=two, history=history, reviews={two.id: review}, standings=standings))
+    await asyncio.to_thread(desk.gallery.publish_timelines, [timeline(one, two, target) for target in ("101", "104")])
     return one, two
+
+
+def timeline(one: Run, two: Run, target: str) -> Timeline:
+    """What a target looked like in both runs; approved in the first."""
+    old, new = (next(picture for picture in run.pictures if picture.target.id == target) for run in (one, two))
+    assert old.after
+    assert new.after
+    first = Moment(
+        blob=old.after,
+        state=old.state,
+        run_id=one.id,
+        started=one.started,
+        revision=one.revision,
+        runs=1,
+        last_run=one.id,
+        before=old.before,
+    )
+    last = Moment(
+        blob=new.after, state=new.state, run_id=two.id, started=two.started, revision=two.revision, runs=3, last_run=two.id,
+        before=new.before, edit=EditBrief(files=("overlays/badges.yml",), added=2, removed=1),
+    )  # fmt: skip
+    decision = standing(target, old.after, one).baseline
+    assert decision
+    moments = (replace(first, runs=4, last_run=two.id),) if old.after == new.after else (last, first)
+    return Timeline(target=old.target, moments=moments, decisions=(decision,))

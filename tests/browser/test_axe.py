@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from sidecar.publish import GalleryView
 from tests.browser.desk import Desk, unfold
-from tests.browser.scenes import everything, reviewed
+from tests.browser.scenes import everything, reviewed, with_history
 from tests.web.site import Site, running
 
 pytestmark = [
@@ -84,6 +84,23 @@ async def test_reviewing(desk: Desk, tab: Page, axe: Axe) -> None:
         await axe.check(f"viewer, {label}")
     await tab.keyboard.press("?")
     await axe.check("keys")
+
+
+async def test_the_timeline_and_the_comparison(desk: Desk, tab: Page, axe: Axe) -> None:
+    await with_history(desk)
+    await axe.open((desk.root / "timeline.html").as_uri() + "?target=101")
+    await tab.get_by_role("heading", name="Movie 0 (1990)").wait_for()
+    await axe.check("timeline")
+    await tab.get_by_role("checkbox", name="Compare with").check()
+    await axe.check("timeline, two pictures")
+    await axe.open((desk.root / "timeline.html").as_uri())
+    await axe.check("timeline of nothing")
+    await axe.open((desk.root / "compare.html").as_uri())
+    await tab.get_by_role("heading", name="Different").wait_for()
+    await axe.check("comparison")
+    await tab.locator("a[data-open]").first.click()
+    await tab.get_by_role("radio", name="Differences").check()
+    await axe.check("comparison, viewer")
 
 
 async def test_the_pages_of_the_server(desk: Desk, axe: Axe) -> None:

@@ -162,7 +162,7 @@ async def test_going_through_cards_by_keyboard(desk: Desk, tab: Page, address: s
     await tab.keyboard.press("j")
     await expect(tab.get_by_role("dialog", name="Movie 1 1991")).to_be_visible()
     await tab.keyboard.press("Escape")
-    assert await tab.evaluate(here) == "102"
+    await until(tab, f"{here} === '102'")
 
 
 async def test_keys_are_shown_and_letters_can_be_switched_off(desk: Desk, tab: Page, address: str) -> None:

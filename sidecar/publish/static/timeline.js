@@ -15,7 +15,7 @@
 
   const when = (instant) => { const time = make("time", "", instant); time.dateTime = instant; return time; };
   const word = (text) => { const bdi = make("bdi", "", text); return bdi; };
-  const times = (count) => (count === 1 ? "in one run" : `in ${count} runs`);
+  const paths = ({ files, more }) => files.join(", ") + (more ? ` and ${more} more` : "");
 
   const image = (moment, className, words) => {
     const shot = new Image();
@@ -65,11 +65,11 @@
     const link = make("a", "", when(moment.started));
     link.href = base + moment.page;
     row("First in the run of", ...(moment.page ? [link] : [when(moment.started)]));
-    row("Shown", times(moment.runs));
     if (moment.revision) row("Revision", make("code", "", moment.revision.slice(0, 12)));
     if (moment.edit) {
       const files = make("ul");
       for (const path of moment.edit.files) files.append(make("li", "", make("code", "", word(path))));
+      if (moment.edit.more) files.append(make("li", "", `${moment.edit.more} more`));
       row("Edited", files, make("span", "added", `+${moment.edit.added}`), " ", make("span", "removed", `−${moment.edit.removed}`));
     }
     for (const decision of moment.decisions) {
@@ -83,7 +83,7 @@
     const thumb = new Image();
     Object.assign(thumb, { loading: "lazy", decoding: "async", alt: "", src: base + moment.shot.thumb, className: "mini" });
     const counts = moment.decisions.filter((decision) => !decision.undone).at(0);
-    const words = make("span", "moments__words", when(moment.started), make("span", "moments__edit", word(moment.edit ? moment.edit.files.join(", ") : times(moment.runs))));
+    const words = make("span", "moments__words", when(moment.started), make("span", "moments__edit", word(moment.edit ? paths(moment.edit) : "")));
     if (counts) words.append(make("span", `state state--${counts.verdict}`, verdicts.NAMES[counts.verdict]));
     const button = make("button", "", thumb, words);
     button.type = "button";
