@@ -119,9 +119,10 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    schema = _ref(operation.answer) if operation.answer else {"type": "string" if operation.stream else "object"}
+    # 3.1 has no words for the events of a stream.
+    content = {} if operation.stream else {"schema": _ref(operation.answer) if operation.answer else {"type": "object"}}
     found: dict[str, Any] = {
-        str(operation.status): {"description": HTTPStatus(operation.status).phrase, "content": {operation.media: {"schema": schema}}}
+        str(operation.status): {"description": HTTPStatus(operation.status).phrase, "content": {operation.media: content}}
     }
     extra = (*((404,) if parameters(operation.path) else ()), *((413, 415) if operation.body else ()), *operation.errors)
     for status in sorted({*_EVERYWHERE, *extra}):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializationInfo, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializationInfo, StringConstraints
 
 from sidecar.model import PictureState, RunState, Severity
 
@@ -44,12 +44,6 @@ def _out_of(value: Any, info: SerializationInfo) -> Any:
 def _digits(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
         raise ValueError("it is not a number of at most nine digits")
-    return value
-
-
-def _plain(value: str) -> str:
-    if any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
-        raise ValueError("it has characters that are none")
     return value
 
 
@@ -144,7 +138,7 @@ class Status(Shape):
     version: str
     config: Text = Field(description="Name of the watched directory.")
     engine: str | None = Field(description="kometa, or draft for the built-in compositor.")
-    engine_version: str | None
+    engine_version: Text | None
     rendering: Name | None = Field(description="The run in progress.")
     waiting: bool = Field(description="A change is kept for when Plex or the worker is back.")
     shown: Name | None = Field(description="The last good run.")
@@ -174,7 +168,7 @@ class RunItem(Shape):
     seconds: float = Field(description="From the save, or the request, to the published result.")
     revision: str = Field(description="Of the config: sha256, or empty.")
     engine: str | None
-    engine_version: str | None
+    engine_version: Text | None
     rendered: Whole
     changed: Whole
     failed: Whole
@@ -197,13 +191,13 @@ class Runs(Shape):
 class Engine(Shape):
     """Who drew."""
 
-    kind: str
-    via: str
-    version: str
-    python: str
-    pillow: str
-    layout: str = Field(description="Pillow's text layout: raqm or basic. It changes pixels.")
-    network: str
+    kind: Text
+    via: Text
+    version: Text
+    python: Text
+    pillow: Text
+    layout: Text = Field(description="Pillow's text layout: raqm or basic. It changes pixels.")
+    network: Text
     speedups: dict[str, Text]
 
 
@@ -296,8 +290,8 @@ class Write(Shape):
     """A request that would have changed Plex, or something else, and did not leave the gateway."""
 
     number: Whole
-    server: str
-    method: str
+    server: Text
+    method: Text
     path: Text
     meaning: Text = Field(description="For people: add label Overlay to 101.")
     answered: int = Field(description="The status that the renderer was given.")
@@ -359,7 +353,7 @@ class RunsQuery(Question):
 class PageQuery(Question):
     """Which part of a long list."""
 
-    after: Asked = Field(0, ge=0, description="Only what has a higher number.")
+    after: Asked = Field(0, ge=0, le=999_999_999, description="Only what has a higher number.")
     limit: Asked = Field(500, ge=1, le=2000, description="At most so many.")
 
 
@@ -369,9 +363,7 @@ class FollowQuery(Question):
     level: Annotated[str, StringConstraints(pattern="^(TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL)$")] = Field(
         "TRACE", description="This level and those above it."
     )
-    q: Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)] = Field(
-        "", description="Only lines with this text, in capitals or not."
-    )
+    q: Annotated[str, StringConstraints(max_length=200)] = Field("", description="Only lines with this text, in capitals or not.")
 
 
 class LogQuery(FollowQuery, PageQuery):
