@@ -6,13 +6,24 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from sidecar.gateway import policy
+from sidecar.web.api import Api, openapi
 
 HERE: Final = Path(__file__).parent
+
+
+def operations() -> str:
+    """The API's table. Nothing is asked of what stands behind it."""
+    nobody = cast("Any", None)
+    api = Api(source=nobody, actions=nobody, reviewing=nobody, events=nobody, stream=nobody, redact=str, login=False)
+    return openapi.table(api.operations)
+
+
 SECTIONS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
     ("gateway.md", "policy"): policy.table,
+    ("api.md", "operations"): operations,
 }
 """(file, name of its marked section) -> what stands there."""
 

@@ -277,6 +277,7 @@ class App:
             events=self.events,
             source=self.archive,
             actions=Controls(self.pipeline),
+            reviewing=self.reviews,
             metrics=self._scrape,
             redact=self._redact,
             host=settings.host,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from sidecar.model import Change, Health, LogLine, Problem, Run, RunBrief, RunState
 from sidecar.pipeline import Pipeline
 from sidecar.pipeline.runlog import Numbered, RunLogs
+from sidecar.review import Decision, Moment, RunReview, Standing
 from sidecar.store import State
 
+T = TypeVar("T")
+
 KEPT: Final = 16
-"""Ended runs kept in memory: pages ask several things of one run, and reading a big one takes a while."""
+"""Ended runs, and their reviews, kept in memory: pages ask several things of one run, and reading a big one takes a while."""
 
 
 class Archive:
@@ -34,6 +37,7 @@ class Archive:
         self._health = health
         self._problems = problems
         self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._reviews: OrderedDict[str, RunReview] = OrderedDict()
 
     def status(self) -> Mapping[str, object]:
         return self._status()
@@ -49,24 +53,39 @@ class Archive:
 
     async def run(self, run_id: str) -> Run | None:
         """An ended run never changes: it is read once, as long as it is asked for."""
-        run = self._runs.get(run_id)
-        if run is None:
-            run = await self._state.run(run_id)
-        if run is not None and run.state.final:
-            self._runs[run_id] = run
-            self._runs.move_to_end(run_id)
-            while len(self._runs) > KEPT:
-                self._runs.popitem(last=False)
-        return run
+        run = self._runs.get(run_id) or await self._state.run(run_id)
+        return _kept(self._runs, run_id, run) if run is not None and run.state.final else run
 
     async def known(self, run_id: str) -> bool:
         return await self._state.knows(run_id)
+
+    async def review(self, run_id: str) -> RunReview | None:
+        """A review never changes once it is there."""
+        review = self._reviews.get(run_id) or await self._state.review(run_id)
+        return _kept(self._reviews, run_id, review) if review is not None else None
+
+    async def standings(self) -> Mapping[str, Standing]:
+        return await self._state.standings()
+
+    async def decisions(self, target_id: str, limit: int) -> Sequence[Decision]:
+        return await self._state.decisions(target_id, limit=limit)
+
+    async def timeline(self, target_id: str, limit: int) -> Sequence[Moment]:
+        return await self._state.moments(target_id, limit)
 
     async def log(self, run_id: str, *, after: int, limit: int, wanted: Callable[[LogLine], bool]) -> tuple[list[Numbered], int, bool]:
         return await self._logs.read(run_id, after=after, limit=limit, wanted=wanted)
 
     async def log_grown(self, run_id: str, after: int) -> None:
         await self._logs.grown(run_id, after)
+
+
+def _kept(memory: OrderedDict[str, T], name: str, value: T) -> T:
+    memory[name] = value
+    memory.move_to_end(name)
+    while len(memory) > KEPT:
+        memory.popitem(last=False)
+    return value
 
 
 class Controls:

@@ -17,8 +17,8 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 
 from sidecar import logs
-from sidecar.errors import SettingsError, SidecarError
-from sidecar.web.api import Actions, Api, Source
+from sidecar.errors import ReviewError, SettingsError, SidecarError
+from sidecar.web.api import Actions, Api, Reviewing, Source
 from sidecar.web.auth import ENTRY, Door, Entry, check_bind, is_local, may_change
 from sidecar.web.callers import CALLER, Proxies
 from sidecar.web.errors import answer, explain, explain_own, wants_json
@@ -45,6 +45,7 @@ def make_app(
     events: Events,
     source: Source,
     actions: Actions,
+    reviewing: Reviewing,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
     redact: Callable[[str], str] = str,
     host: str = "127.0.0.1",
@@ -62,6 +63,7 @@ def make_app(
     gallery          the directory that ``Gallery`` publishes to
     source           what there is to tell
     actions          what people may ask for
+    reviewing        takes what people decide of pictures
     metrics          gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
     redact           masks known secrets in every text that goes out
     host             the address listened on; SettingsError for one that others reach where there is no ``token``
@@ -87,7 +89,7 @@ def make_app(
     origins = frozenset({f"{outside.scheme}://{outside.netloc}".lower()} if base_url else ())
     files = GalleryFiles(gallery)
     stream = Stream(heartbeat=heartbeat, most=max_listeners)
-    api = Api(source=source, actions=actions, events=events, stream=stream, redact=redact, login=not door.open)
+    api = Api(source=source, actions=actions, reviewing=reviewing, events=events, stream=stream, redact=redact, login=not door.open)
     checks = Checks(files, source.health, redact, metrics)
     login = Login(door, prefix=prefix, secure=outside.scheme == "https")
     public = login.public | {checks.alive, checks.ready}
@@ -110,7 +112,8 @@ def make_app(
                 raise
             return explain(error, inner(request))
         except SidecarError as error:
-            log.warning("request %s %s: %s", request.method, request.rel_url.raw_path, error)
+            level = logging.INFO if isinstance(error, ReviewError) else logging.WARNING
+            log.log(level, "request %s %s: %s", request.method, request.rel_url.raw_path, error)
             return explain_own(error, redact(str(error)), inner(request))
         except Exception:
             # The outermost handler: whatever a handler missed becomes one logged line and one answer.

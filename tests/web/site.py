@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,11 +13,15 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, CookieJar, web
 
+from sidecar import reviewing
 from sidecar.backend import Archive
 from sidecar.logs import Redactor
 from sidecar.model import Health, Problem
 from sidecar.pipeline.runlog import RunLogs
-from sidecar.store import State
+from sidecar.pipeline.showcase import Showcase
+from sidecar.publish import Gallery
+from sidecar.settings import ReviewSettings
+from sidecar.store import Blobs, State
 from sidecar.web import Events, make_app
 
 TIMEOUT = ClientTimeout(total=10)
@@ -89,10 +94,28 @@ class Site:
     async def open(self) -> None:
         self.data = Path(tempfile.mkdtemp(prefix="data-", dir=self.gallery.parent))
         self._state = await State.open(self.data / "state.db")
+        self.blobs = Blobs(self.data / "blobs")
+        self._stack = contextlib.AsyncExitStack()
+        self._stack.push_async_callback(self.state.close)
+        gallery = Gallery(self.data / "gallery", self.blobs.path)
+        self.showcase = Showcase(gallery, self._tell, config_dir="config", watching=True)
+        self.reviews, comparer = reviewing.build(
+            ReviewSettings.model_validate({}),
+            state=self.state,
+            blobs=self.blobs,
+            gallery=gallery,
+            showcase=self.showcase,
+            revisions=self.data / "revisions",
+            redact=self.redact,
+        )
+        self._stack.callback(comparer.close)
         self._logs = RunLogs(self.data / "logs", self.redact)
 
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.events.publish(kind, data)
+
     async def close(self) -> None:
-        await self.state.close()
+        await self._stack.aclose()
 
     def session(self) -> ClientSession:
         return ClientSession(self.url, timeout=TIMEOUT, cookie_jar=CookieJar(unsafe=True))
@@ -120,6 +143,7 @@ async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
             events=site.events,
             source=source,
             actions=site.asked,
+            reviewing=site.reviews,
             redact=site.redact,
             **{"hold": 0.01, **settings},  # type: ignore[arg-type]
         )

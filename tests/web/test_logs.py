@@ -65,7 +65,7 @@ async def test_a_damaged_line_is_passed_over(site: Site) -> None:
 
 async def test_a_bad_log_query_is_named(site: Site) -> None:
     await written(site)
-    for query in ("level=info", "level=", "limit=2001", "after=-1", "after=x", "q=" + "a" * 201, "q=a%00b", "page=1"):
+    for query in ("level=info", "level=", "limit=2001", "after=-1", "after=x", "q=" + "a" * 201, "page=1"):
         error = (await site.get(f"/runs/latest/logs?{query}", 400))["error"]
         assert query.partition("=")[0] in error["message"]
 

@@ -15,6 +15,7 @@ from sidecar.model import BlockedWrite, Health, LogLine, RunState
 from sidecar.web.api import shapes
 from tests.web.site import Site, running
 from tests.web.test_api import START, a_run, run_id
+from tests.web.test_reviewing import rendered
 
 TOKEN = "correct horse battery"
 
@@ -24,12 +25,14 @@ async def furnished(site: Site) -> None:
     blocked = BlockedWrite(run_id="r", server="plex-0", method="PUT", path="/library/1", meaning="edit", answered=200, at=START)
     await site.state.save_run(a_run(1, RunState.INVALID, engine=None, pictures=(), changed=()))
     await site.state.save_run(a_run(2, blocked=(blocked,)))
-    log = site.logs.open(run_id(2))
+    await rendered(site, 3, t101="red", t102="navy")
+    await rendered(site, 4, t101="green", t102="navy")
+    log = site.logs.open(run_id(4))
     for level in ("INFO", "WARNING"):
         log.write(LogLine(level=level, text=f"a line at {level}"))
     await log.save()
     site.parts[:] = [Health(part="plex", ok=False, detail="no answer", since=START), Health(part="worker", ok=True)]
-    site.doing.update(latest=run_id(2), shown=run_id(2), engine="kometa", engine_version="2.4.4")
+    site.doing.update(latest=run_id(4), shown=run_id(4), engine="kometa", engine_version="2.4.4")
 
 
 async def test_schemathesis_finds_no_fault(site_files: Path, tmp_path: Path) -> None:
@@ -61,6 +64,11 @@ def has_bare_text(kind: Any) -> bool:
 
 
 OWN_WORDS = {
+    "Engine": {"speedups"},
+    "Edit": {"before", "after"},
+    "FileEdit": {"kind"},
+    "Moment": {"state", "revision"},
+    "Review": {"counts"},
     "Fault": {"code"},
     "Job": {"job", "cron"},
     "PartHealth": {"part"},

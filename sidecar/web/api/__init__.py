@@ -6,7 +6,8 @@
 shapes     what goes over the wire
 source     what the API asks the daemon (protocols)
 reading    operations that tell
-acting     operations that change something, and events
+reviewing  operations on differences and baselines
+acting     operations that make the daemon do something, and its events
 """
 
 from __future__ import annotations
@@ -19,24 +20,28 @@ from sidecar.web.api import openapi
 from sidecar.web.api.acting import Acting
 from sidecar.web.api.operation import ROOT, Call, Operation, add_routes, check
 from sidecar.web.api.reading import Reading
+from sidecar.web.api.reviewing import Judging
 from sidecar.web.api.shapes import Redact
-from sidecar.web.api.source import Actions, Source
+from sidecar.web.api.source import Actions, Reviewing, Source
 from sidecar.web.events import Events
 from sidecar.web.stream import Stream
 
-__all__ = ["Actions", "Api", "Operation", "Source"]
+__all__ = ["Actions", "Api", "Operation", "Reviewing", "Source"]
 
 
 class Api:
     """All operations."""
 
-    def __init__(self, *, source: Source, actions: Actions, events: Events, stream: Stream, redact: Redact, login: bool) -> None:
+    def __init__(
+        self, *, source: Source, actions: Actions, reviewing: Reviewing, events: Events, stream: Stream, redact: Redact, login: bool
+    ) -> None:
         """``redact`` masks known secrets in every text that goes out; ``login``: a token is asked for."""
         self._redact = redact
         self._login = login
         self.operations: tuple[Operation, ...] = check(
             (
                 *Reading(source, stream, redact).operations(),
+                *Judging(source, reviewing).operations(),
                 *Acting(actions, events, stream).operations(),
                 Operation(
                     method="GET", path="/openapi.json", id="getOpenapi", summary="This document, in OpenAPI 3.1.", handle=self._document

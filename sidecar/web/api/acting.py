@@ -1,4 +1,4 @@
-"""The operations that change something, and the events that tell of it."""
+"""The operations that make the daemon do something, and the events that tell of it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sidecar import model
+from sidecar import review as words
 from sidecar.web.api import shapes
 
 
@@ -63,8 +64,10 @@ def problems(found: Iterable[model.Problem]) -> list[shapes.Problem]:
 
 
 def picture(blob: model.Blob | None) -> shapes.Picture | None:
-    if blob is None:
-        return None
+    return _picture(blob) if blob is not None else None
+
+
+def _picture(blob: model.Blob) -> shapes.Picture:
     return shapes.Picture(
         sha256=blob.sha256,
         url=f"img/{blob.name}",
@@ -118,6 +121,93 @@ def captures(whole: model.Run, after: int, limit: int) -> shapes.Captures:
 
 def line(number: int, told: model.LogLine) -> shapes.Line:
     return shapes.Line(number=number, level=told.level, text=told.text, source=told.source, shard=told.shard)
+
+
+def review(made: words.RunReview) -> shapes.Review:
+    return shapes.Review(
+        run=made.run_id,
+        at=made.at,
+        previous=made.previous or None,
+        counts=made.counts,
+        groups=[shapes.Group(id=group.id, title=group.title, targets=list(group.targets)) for group in made.groups],
+        edit=_edit(made.edit),
+        targets=[_target_review(each) for each in made.targets],
+    )
+
+
+def decision(made: words.Decision) -> shapes.Decision:
+    return shapes.Decision(
+        batch=made.batch,
+        target=made.target,
+        verdict=made.verdict,
+        picture=_picture(made.blob),
+        run=made.run_id,
+        who=made.who,
+        at=made.at,
+        undone_by=made.undone_by if made.undone else None,
+        undone_at=made.undone_at,
+    )
+
+
+def standing(found: words.Standing) -> shapes.Standing:
+    return shapes.Standing(
+        target=found.target,
+        baseline=decision(found.baseline) if found.baseline else None,
+        last=decision(found.last) if found.last else None,
+    )
+
+
+def moment(found: words.Moment) -> shapes.Moment:
+    return shapes.Moment(
+        picture=_picture(found.blob),
+        before=picture(found.before),
+        state=found.state,
+        run=found.run_id,
+        last_run=found.last_run,
+        runs=found.runs,
+        started=found.started,
+        revision=found.revision,
+        edit=edit_brief(found.edit),
+    )
+
+
+def decided(made: words.Decided) -> shapes.Decided:
+    return shapes.Decided(
+        batch=made.batch,
+        verdict=made.verdict,
+        run=made.run_id,
+        targets=list(made.targets),
+        skipped=[shapes.Skipped(target=target, reason=reason) for target, reason in made.skipped],
+        newer=made.newer,
+    )
+
+
+def _edit(made: words.Edit | None) -> shapes.Edit | None:
+    if made is None:
+        return None
+    files = [shapes.FileEdit(path=file.path, kind=file.kind, added=file.added, removed=file.removed, diff=file.diff) for file in made.files]
+    return shapes.Edit(before=made.before, after=made.after, files=files, more=made.more)
+
+
+def _target_review(made: words.TargetReview) -> shapes.TargetReview:
+    found = made.comparison
+    difference = None
+    if found is not None:
+        difference = shapes.Difference(
+            fraction=found.fraction, pixels=found.pixels, boxes=list(found.boxes), mask=picture(found.mask), resized=found.resized
+        )
+    return shapes.TargetReview(
+        target=made.target,
+        status=made.status,
+        shown=picture(made.shown),
+        reference=picture(made.reference),
+        against=made.against,
+        reference_run=made.reference_run or None,
+        difference=difference,
+        threshold=made.threshold,
+        ignored=list(made.ignored),
+        group=made.group or None,
+    )
 
 
 def _write(number: int, blocked: model.BlockedWrite) -> shapes.Write:

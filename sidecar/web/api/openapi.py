@@ -70,7 +70,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if operation.body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(operation.body)}}}
+        found["requestBody"] = {"required": False, "content": {"application/json": {"schema": _ref(operation.body)}}}
     return found
 
 

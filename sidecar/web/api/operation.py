@@ -131,9 +131,12 @@ def _query(operation: Operation, request: web.Request) -> Question | None:
 async def _body(operation: Operation, request: web.Request) -> Body | None:
     if operation.body is None:
         return None
-    if request.content_type != "application/json":
+    if not request.can_read_body:
+        raw = b"{}"
+    elif request.content_type != "application/json":
         raise Rejected(415, "not_json", "The body must be JSON, sent as application/json.")
-    raw = await request.read()
+    else:
+        raw = await request.read()
     try:
         return operation.body.model_validate_json(raw)
     except ValidationError as error:

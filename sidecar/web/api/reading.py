@@ -11,7 +11,8 @@ from sidecar import model
 from sidecar.model import LogLine
 from sidecar.web.api import answers, shapes
 from sidecar.web.api.following import OVER, Following
-from sidecar.web.api.operation import Call, Operation, Rejected
+from sidecar.web.api.operation import Call, Operation
+from sidecar.web.api.runs import Runs
 from sidecar.web.api.source import Source
 from sidecar.web.stream import Stream
 
@@ -23,6 +24,7 @@ class Reading:
 
     def __init__(self, source: Source, stream: Stream, redact: shapes.Redact) -> None:
         self._source = source
+        self._runs = Runs(source)
         self._stream = stream
         self._redact = redact
 
@@ -107,18 +109,18 @@ class Reading:
         return shapes.Runs(runs=page, next=page[-1].id if len(found) > query.limit else None)
 
     async def run(self, call: Call) -> shapes.Run:
-        return answers.run(await self._found(call))
+        return answers.run(await self._runs.whole(call))
 
     async def targets(self, call: Call) -> shapes.Targets:
-        run = await self._found(call)
+        run = await self._runs.whole(call)
         return shapes.Targets(run=run.id, targets=[answers.target(picture, run) for picture in run.pictures])
 
     async def captures(self, call: Call) -> shapes.Captures:
         query = call.asked(shapes.PageQuery)
-        return answers.captures(await self._found(call), query.after, query.limit)
+        return answers.captures(await self._runs.whole(call), query.after, query.limit)
 
     async def run_problems(self, call: Call) -> shapes.Problems:
-        run = await self._found(call)
+        run = await self._runs.whole(call)
         return shapes.Problems(run=run.id, problems=answers.problems(run.problems))
 
     async def problems(self, _: Call) -> shapes.CurrentProblems:
@@ -133,7 +135,7 @@ class Reading:
 
     async def log(self, call: Call) -> shapes.Log:
         query = call.asked(shapes.LogQuery)
-        run_id = await self._id(call)
+        run_id = await self._runs.id(call)
         lines, seen, live = await self._source.log(run_id, after=query.after, limit=query.limit, wanted=self._wanted(query))
         return shapes.Log(
             run=run_id,
@@ -144,7 +146,7 @@ class Reading:
 
     async def follow(self, call: Call) -> web.StreamResponse:
         query = call.asked(shapes.FollowQuery)
-        run_id = await self._id(call)
+        run_id = await self._runs.id(call)
         seen = call.request.headers.get("Last-Event-ID", "")
         if seen == OVER:
             return web.Response(status=204)
@@ -161,21 +163,3 @@ class Reading:
             return high and (not text or text in self._redact(line.text).casefold())
 
         return wanted
-
-    async def _id(self, call: Call) -> str:
-        """The run that is meant; Rejected with 404 where there is none."""
-        name = call.name("run")
-        if name in ("latest", "shown"):
-            newest = await self._source.briefs(1, None, model.RunState.DONE if name == "shown" else None)
-            name = newest[0].id if newest else ""
-        elif not await self._source.known(name):
-            name = ""
-        if not name:
-            raise Rejected(404, "not_found", "There is no such run.")
-        return name
-
-    async def _found(self, call: Call) -> model.Run:
-        run = await self._source.run(await self._id(call))
-        if run is None:
-            raise Rejected(404, "not_found", "There is no such run.")
-        return run

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from sidecar.model import Health, LogLine, Problem, Run, RunBrief, RunState
+from sidecar.review import Decided, Decision, Moment, RunReview, Standing
 
 
 class Source(Protocol):
@@ -35,6 +36,22 @@ class Source(Protocol):
         """Whether there is such a run."""
         ...
 
+    async def review(self, run_id: str) -> RunReview | None:
+        """The run compared with its references; None where it was not (yet)."""
+        ...
+
+    async def standings(self) -> Mapping[str, Standing]:
+        """Where each target stands that was ever decided on."""
+        ...
+
+    async def decisions(self, target_id: str, limit: int) -> Sequence[Decision]:
+        """Newest first; of all targets where ``target_id`` is empty."""
+        ...
+
+    async def timeline(self, target_id: str, limit: int) -> Sequence[Moment]:
+        """The target's pictures, newest first."""
+        ...
+
     async def log(
         self, run_id: str, *, after: int, limit: int, wanted: Callable[[LogLine], bool]
     ) -> tuple[Sequence[tuple[int, LogLine]], int, bool]:
@@ -55,4 +72,23 @@ class Actions(Protocol):
 
     async def cancel(self) -> bool:
         """End the render in progress; False where there is none."""
+        ...
+
+
+class Reviewing(Protocol):
+    """Takes what people decide of pictures. ``who`` is for people.
+
+    NotThere: no such run, target, group or batch. ReviewError: not now. StoreError.
+    """
+
+    async def approve(self, run_id: str = "", targets: Collection[str] | None = None, group: str = "", *, who: str) -> Decided:
+        """Make a run's pictures baselines. ``run_id`` empty: of the newest with pictures; ``targets`` None: of all."""
+        ...
+
+    async def reject(self, run_id: str = "", targets: Collection[str] | None = None, group: str = "", *, who: str) -> Decided:
+        """Say that these pictures are not wanted."""
+        ...
+
+    async def undo(self, batch: str = "", *, who: str) -> Decided:
+        """Take back what was decided at once; empty: the last."""
         ...
