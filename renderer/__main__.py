@@ -54,13 +54,14 @@ def _serve(options: argparse.Namespace) -> int:
     from renderer.protocol import PROTOCOL
     from renderer.server import Server
 
+    home, off = options.kometa.resolve(), frozenset(options.off)
     try:
-        kometa = warm.load(options.kometa.resolve(), options.cache)
+        kometa = warm.load(home, options.cache, speedups.refused("preload", warm.version(home), off))
         layout = warm.layout(options.layout)
     except warm.Unusable as error:
         print(error, file=sys.stderr)  # noqa: T201  # the exit message
         return 3
-    states = speedups.apply(kometa.version, frozenset(options.off), kometa)
+    states = speedups.apply(kometa.version, off, kometa)
     kometa.speedups.update(states)
     hello = {
         "type": "hello",

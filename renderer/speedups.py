@@ -1,5 +1,6 @@
 """Work that a preview can skip without a pixel changing. Each has a name, can be switched off, and is fail-soft.
 
+    preload         Kometa's modules are imported once, by the worker, and its children have them by fork (warm.py)
     mdblist_sleep   MDBList's fixed wait before each request; the gateway keeps the rate towards the real host
     retry_wait      the ten seconds between tenacity's tries; the tries remain
     template_loop   the fixed number of substitution passes over a template's text ends once nothing is left to substitute
@@ -57,11 +58,8 @@ def apply(version: str, off: frozenset[str], kometa: Kometa) -> dict[str, str]:
     }
     states = {}
     for name, switch in switches.items():
-        if off & {name, "all"}:
-            states[name] = "off: by setting"
-            continue
-        if version not in VERIFIED:
-            states[name] = f"off: not verified with Kometa {version}"
+        if why := refused(name, version, off):
+            states[name] = why
             continue
         try:
             switch()
@@ -71,6 +69,13 @@ def apply(version: str, off: frozenset[str], kometa: Kometa) -> dict[str, str]:
         except Exception as error:  # noqa: BLE001  # an unknown Kometa may break any assumption; a preview without the speed-up is right as well
             states[name] = f"off: {type(error).__name__}: {error}"
     return states
+
+
+def refused(name: str, version: str, off: frozenset[str]) -> str:
+    """``off: why`` where the speed-up ``name`` is not to be tried at all, else nothing. ``off`` holds names, or ``all``."""
+    if off & {name, "all"}:
+        return "off: by setting"
+    return "" if version in VERIFIED else f"off: not verified with Kometa {version}"
 
 
 def _module(name: str) -> ModuleType:

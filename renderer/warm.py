@@ -52,8 +52,10 @@ class Kometa:
     """Name -> on, or why it is off."""
 
 
-def load(home: Path, cache: Path | None = None) -> Kometa:
+def load(home: Path, cache: Path | None = None, without: str = "") -> Kometa:
     """Bring the Kometa in ``home`` into memory. Unusable where there is none, or a requirement of its is missing.
+
+    ``without`` says why its own modules are not to be imported ahead, if they are not: each run then imports them itself.
 
     Nothing is written into ``home``: its compiled modules are kept below ``cache``, or nowhere.
     """
@@ -79,7 +81,7 @@ def load(home: Path, cache: Path | None = None) -> Kometa:
                 _import(name)
     sys.pycache_prefix = str(cache) if cache else None
     sys.dont_write_bytecode = cache is None
-    preload = _modules(home, skipped)
+    preload = without or _modules(home, skipped)
     _pillow()
     memo = Memo(version(home))
     files = Preload(home, memo.look)

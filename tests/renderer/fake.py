@@ -93,11 +93,11 @@ def say(text):
 """
 
 
-def make_kometa(home: Path, **modules: str) -> Path:
-    """Write a Kometa into ``home``; more ``modules`` by name and text."""
+def make_kometa(home: Path, version: str = "0.1-fake", **modules: str) -> Path:
+    """Write a Kometa into ``home``; more ``modules`` by name and text. Of a version that nobody knows, unless told otherwise."""
     (home / "modules").mkdir(parents=True)
     (home / "fonts").mkdir()
-    files = {"kometa.py": KOMETA, "VERSION": "0.1-fake\n", "PART": "\n", "requirements.txt": "requests\n"}
+    files = {"kometa.py": KOMETA, "VERSION": f"{version}\n", "PART": "\n", "requirements.txt": "requests\n"}
     files |= {"modules/__init__.py": "", "modules/logs.py": LOGS, "modules/util.py": "logger = None\n", "modules/work.py": WORK}
     files |= {f"modules/{name}.py": text for name, text in modules.items()}
     for name, text in files.items():
