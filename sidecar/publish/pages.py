@@ -18,7 +18,7 @@ from sidecar.publish.counted import count_problems, count_writes
 from sidecar.publish.images import Images
 from sidecar.publish.text import visible
 from sidecar.publish.view import GalleryView, RunBrief
-from sidecar.publish.words import clock, diff_lines, engine_name, facts, instant, percent, plural, seconds
+from sidecar.publish.words import clock, diff_lines, engine_name, facts, instant, percent, plural, seconds, unaided
 from sidecar.review import RunReview, Standing
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -71,6 +71,7 @@ class Pages:
             "percent": percent, "difflines": diff_lines,
         }  # fmt: skip
         environment.globals["engine_name"] = engine_name
+        environment.globals["unaided"] = unaided
         self._environment = environment
         self._card = environment.get_template("card.html")
         self._page = environment.get_template("page.html")

@@ -394,3 +394,24 @@ def test_thumbnails(store: Store, size: tuple[int, int], width: int, expected: t
     (tmp_path / "thumb").write_bytes(data)
     with Image.open(tmp_path / "thumb") as image:
         assert (image.format, image.size) == ("WEBP", expected)
+
+
+@pytest.mark.parametrize(
+    ("speedups", "words"),
+    [
+        ({}, ""),
+        ({"preload": "on", "pictures": "off: not found"}, ""),
+        ({"preload": "off: not verified with Kometa 9.9", "pictures": "off: not verified with Kometa 9.9"}, "not verified with Kometa 9.9"),
+        ({"preload": "off: by setting"}, "by setting"),
+    ],
+)
+def test_a_kometa_without_speed_ups_is_shown_as_such(
+    gallery: Gallery, root: Path, store: Store, speedups: dict[str, str], words: str
+) -> None:
+    after = store.flat("red")
+    done = run(1, (rendered(movie(1, "A"), after, after),), engine=replace(KOMETA, version="9.9", speedups=speedups))
+    gallery.publish(GalleryView(shown=done, latest=done))
+    text = page(root / "index.html").text
+    assert ("without speed-ups" in text) == bool(words)
+    assert f"Kometa 9.9, without speed-ups ({words})" in text or not words
+    assert json.loads((root / "summary.json").read_text())["renderer"]["speedups"] == speedups
