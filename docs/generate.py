@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
+from sidecar import notify
 from sidecar.gateway import policy
 from sidecar.web.api import Api, openapi
 
@@ -26,6 +28,10 @@ SECTIONS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
     ("api.md", "operations"): operations,
 }
 """(file, name of its marked section) -> what stands there."""
+FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "notification.v1.schema.json": lambda: json.dumps(notify.schema(), indent=2, ensure_ascii=False) + "\n",
+}
+"""Whole files."""
 
 
 def filled(text: str, name: str, content: str) -> str:
@@ -37,7 +43,10 @@ def filled(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Writes every section."""
+    """Writes every section and file."""
+    for file, content in FILES.items():
+        (HERE / file).write_text(content(), encoding="utf-8")
+        sys.stdout.write(f"{file}\n")
     for (file, name), content in SECTIONS.items():
         path = HERE / file
         path.write_text(filled(path.read_text(encoding="utf-8"), name, content()), encoding="utf-8")

@@ -24,8 +24,8 @@ from sidecar.notify.sheet import Read, Sheet
 
 log = logging.getLogger(__name__)
 
-SIZES: Final = (sheet.LIMIT, 500_000)
-"""Bytes of the contact sheet: at first, and after a 413. After another 413 there is none."""
+SHRUNK: Final = 500_000
+"""Bytes of the contact sheet at most after a 413 (and a third of what it was). After another 413 there is none."""
 
 UNKNOWN_MESSAGE: Final = 10008
 """Error code: somebody deleted the message that was to be edited."""
@@ -74,23 +74,23 @@ class Discord:
     async def send(self, letter_id: str, body: Mapping[str, Any], *, edit: str = "") -> Sent:
         """See ``sending.Destination``."""
         message = Message.model_validate(body)
-        picture: Sheet | None = None
-        too_large = False
-        for limit in (*SIZES, 0):
-            if self._read is not None and limit:
-                picture = await asyncio.to_thread(sheet.draw, message, self._read, limit)
-            else:
-                picture = None
-            answer = await self._ask(letter_id, message, picture, too_large, edit)
-            if answer.status == 404 and edit and _code(answer) == UNKNOWN_MESSAGE:
-                log.info("the message of %s that was to be edited is gone: a new one is sent", self.name)
-                edit = ""
-                answer = await self._ask(letter_id, message, picture, too_large, edit)
-            if answer.status != 413 or picture is None:
-                break
-            too_large = limit == SIZES[-1]
-            log.info("the pictures are too large for %s: %s", self.name, "left out" if too_large else "shrunk")
+        picture = await self._drawn(message, sheet.LIMIT)
+        answer = await self._ask(letter_id, message, picture, False, edit)
+        if answer.status == 404 and edit and _code(answer) == UNKNOWN_MESSAGE:
+            log.info("the message of %s that was to be edited is gone: a new one is sent", self.name)
+            edit = ""
+            answer = await self._ask(letter_id, message, picture, False, edit)
+        if answer.status == 413 and picture is not None:
+            log.info("the pictures are too large for %s: shrunk", self.name)
+            picture = await self._drawn(message, min(SHRUNK, len(picture.data) // 3))
+            answer = await self._ask(letter_id, message, picture, picture is None, edit)
+            if answer.status == 413 and picture is not None:
+                log.info("the pictures are too large for %s: left out", self.name)
+                answer = await self._ask(letter_id, message, None, True, edit)
         return self._judge(answer)
+
+    async def _drawn(self, message: Message, limit: int) -> Sheet | None:
+        return await asyncio.to_thread(sheet.draw, message, self._read, limit) if self._read is not None else None
 
     async def _ask(self, letter_id: str, message: Message, picture: Sheet | None, too_large: bool, edit: str) -> Answer:
         style = self._style

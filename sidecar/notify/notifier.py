@@ -34,6 +34,8 @@ GRACE: Final = timedelta(seconds=30)
 """Plex or the worker must be away for this long to be worth a message."""
 LONGEST_SESSION: Final = 12
 """Pauses: a session longer than this many of them is told as two."""
+AGAIN: Final = 5.0
+"""Seconds until what the disk refused is tried again."""
 _STANDING: Final = "notifications"
 _TOLD: Final = 50
 
@@ -172,7 +174,7 @@ class Notifier:
             log.error("a notification could not be kept, and is tried again: %s", error)
 
             async def again() -> None:
-                await asyncio.sleep(5)
+                await asyncio.sleep(AGAIN)
                 await self._or_later(work)
 
             self._inbox.put_nowait(again)

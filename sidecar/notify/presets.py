@@ -71,7 +71,7 @@ def ntfy(message: Message, url: URL) -> tuple[URL, dict[str, Any]]:
     }
     if message.url:
         made["click"] = message.url
-    return url.parent, made
+    return url.parent.with_query(url.query), made
 
 
 def gotify(message: Message, url: URL) -> tuple[URL, dict[str, Any]]:
@@ -83,7 +83,7 @@ def gotify(message: Message, url: URL) -> tuple[URL, dict[str, Any]]:
     }
     if message.url:
         made["extras"] = {"client::notification": {"click": {"url": message.url}}}
-    return (url if url.name == "message" else url / "message"), made
+    return (url if url.name == "message" else (url / "message").with_query(url.query)), made
 
 
 def apprise_api(message: Message, url: URL) -> tuple[URL, dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from sidecar.notify.message import percent
 from sidecar.notify.payload import Message, PicturePart, TargetPart
@@ -107,6 +107,8 @@ def _difference(after: Image.Image, mask: Image.Image) -> Image.Image:
     """The picture in faint grey, with what differs in a colour of its own."""
     grey = ImageOps.grayscale(after.convert("RGB")).point(lambda value: 30 + value * 0.45).convert("RGBA")
     spots = mask.getchannel("A").resize(after.size).point(lambda value: 255 if value else 0)
+    # A few differing pixels must still be seen when the picture is small.
+    spots = spots.filter(ImageFilter.MaxFilter(2 * min(6, max(1, after.height // 330)) + 1))
     grey.paste(Image.new("RGBA", after.size, (*_MARK, 255)), (0, 0), spots)
     return grey
 
@@ -133,8 +135,7 @@ def _compose(rows: Sequence[_Row], scale: float) -> Image.Image:
             pen.text((left, top + round(24 * scale)), label, font=labels, fill=_DIM)
             if picture is not None:
                 fitted = ImageOps.contain(picture, (width, height), Image.Resampling.LANCZOS)
-                at = (left + (width - fitted.width) // 2, top + head + (height - fitted.height) // 2)
-                sheet.paste(fitted, at, fitted)
+                sheet.paste(fitted, (left + (width - fitted.width) // 2, top + head), fitted)
             else:
                 pen.rectangle((left, top + head, left + width - 1, top + head + height - 1), outline=_DIM)
                 pen.text((left + width / 2, top + head + height / 2), "none", font=labels, fill=_DIM, anchor="mm")
@@ -144,7 +145,7 @@ def _compose(rows: Sequence[_Row], scale: float) -> Image.Image:
 
 def _width(row: _Row, height: int) -> int:
     """Wide pictures (episodes) get a wider cell, within reason."""
-    return max(1, min(round(height * row.aspect), round(height * 1.2)))
+    return max(1, min(round(height * row.aspect), height))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -160,7 +160,7 @@ class Destination(Section):
             if self.what != "webhook":
                 raise ValueError(f"{self.name} is of kind {self.what}, which has a shape of its own: a template is for kind webhook")
             try:
-                ImmutableSandboxedEnvironment().parse(self.template)
+                ImmutableSandboxedEnvironment().from_string(self.template)
             except jinja2.TemplateSyntaxError as error:
                 raise ValueError(f"the template of {self.name} does not parse: line {error.lineno}: {error.message}") from None
         return self
