@@ -38,6 +38,10 @@ class Stage(Protocol):
         """One run, to its end. A cancelled one ends in the state that ``fate`` gives. EngineError where the worker is gone."""
         ...
 
+    async def warm(self, plan: Plan) -> None:
+        """Let the worker learn from a render that nobody sees. EngineError where the worker is gone."""
+        ...
+
     async def invalid(self, change: Change, error: ConfigError) -> None:
         """Record a config that does not parse or validate."""
 
@@ -61,6 +65,7 @@ class Pipeline:
         self._rendering: asyncio.Task[None] | None = None
         self._plan: Plan | None = None
         self._fate = RunState.CANCELLED
+        self._warm = False
         self._crashes = 0
         self._crashed_at = ""
 
@@ -150,11 +155,23 @@ class Pipeline:
         if self._rendering is not None and not self._rendering.done() and self._plan is not None and self._plan.key == plan.key:
             return
         if not await self._stage.needed(plan):
-            await self._idle()
+            if not self._warm and (self._rendering is None or self._rendering.done()):
+                self._warm = True
+                self._rendering = self._spawn(self._warm_up(plan), f"warm up with {plan.revision.short}")
+            else:
+                await self._idle()
             return
         await self.cancel(RunState.SUPERSEDED)
-        self._plan = plan
+        self._plan, self._warm = plan, True
         self._rendering = self._spawn(self._render(plan, change), f"render {plan.revision.short}")
+
+    async def _warm_up(self, plan: Plan) -> None:
+        """After a start with nothing to render: the first save is then as quick as any."""
+        try:
+            await self._stage.warm(plan)
+        except (EngineError, StoreError) as error:
+            log.warning("the worker could not be warmed up: %s", error)
+        await self._idle()
 
     async def _render(self, plan: Plan, change: Change) -> None:
         try:

@@ -103,13 +103,13 @@ class Renderer:
         self._phase_deadline = phase_deadline
         self._memory = memory
 
-    @property
-    def engine_info(self) -> EngineInfo | None:
-        return self._engine.info
+    async def ready(self) -> EngineInfo:
+        """Who draws, once it is there. EngineError where it cannot be had."""
+        return self._engine.info or await self._engine.start()
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
         """Render ``plan``. The run is stored, shown and told before this returns; EngineError comes after that."""
-        info = self._engine.info or await self._engine.start()
+        info = await self.ready()
         # Each part keeps the secrets of the config out of the run: problems and targets hold none.
         begins = datetime.now(UTC)
         parts = await self._sort_out(plan, info, begins)
@@ -129,7 +129,7 @@ class Renderer:
             on_phase=lambda phase: self._showcase.phase(first, phase),
         )
         try:
-            outcome, shards = await self._work_through(plan, parts.render, recorder, arrivals)
+            outcome, shards = await self._work_through(plan, parts.render, recorder, self._open_log(first.id), arrivals)
         except asyncio.CancelledError:
             await self._finish(replace(recorder.run, state=fate()), seen)
             raise
@@ -140,6 +140,19 @@ class Renderer:
             raise
         return await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
 
+    async def warm(self, plan: Plan) -> None:
+        """Render ``plan`` for nobody: what this teaches the worker makes the next render quick. EngineError where it is gone."""
+        info = await self.ready()
+        if info.kind != "kometa":
+            return
+        began = time.monotonic()
+        at = datetime.now(UTC)
+        arrivals: Arrivals = asyncio.Queue()
+        run = begun(f"warm-{new_run_id(at)}", plan.change.reason, plan.revision.id, info, (), ())
+        recorder = Recorder(run, on_capture=_ignore, on_quick=_ignore, on_phase=_ignore)
+        outcome, _ = await self._work_through(plan, plan.targets, recorder, None, arrivals)
+        log.info("the worker is warm: %s in %.2f s", outcome.kind, time.monotonic() - began)
+
     async def _sort_out(self, plan: Plan, info: EngineInfo, at: datetime) -> Sorted:
         states = {server: self._gateway.state(server) for server in {target.server for target in plan.targets}}
         day = at.astimezone().date()
@@ -149,7 +162,7 @@ class Renderer:
     # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _work_through(
-        self, plan: Plan, wanted: tuple[Target, ...], recorder: Recorder, arrivals: Arrivals
+        self, plan: Plan, wanted: tuple[Target, ...], recorder: Recorder, run_log: RunLog | None, arrivals: Arrivals
     ) -> tuple[Outcome, tuple[Shard, ...]]:
         run_id = recorder.run.id
         folder = self._work / run_id
@@ -173,17 +186,16 @@ class Renderer:
             phase_deadline=self._phase_deadline,
             memory=self._memory,
         )
-        run_log = self._open_log(run_id)
 
         def report(event: EngineEvent) -> None:
             recorder.hear(event)
-            if isinstance(event, LogLine):
+            if run_log is not None and isinstance(event, LogLine):
                 run_log.write(event)
 
         try:
             await asyncio.gather(*(asyncio.to_thread(self._lay_out, plan, shard) for shard in shards))
             with self._granted(plan, shards, recorder):
-                showing = self._spawn(self._show_arrivals(plan, shards, recorder, arrivals), f"pictures of {run_id}")
+                showing = self._spawn(self._show_arrivals(plan, shards if run_log else (), recorder, arrivals), f"pictures of {run_id}")
                 try:
                     outcome = await self._engine.render(job, report) if shards else Outcome(kind=OutcomeKind.FINISHED)
                 finally:
@@ -191,7 +203,8 @@ class Renderer:
                 await showing
             return outcome, shards
         finally:
-            await run_log.save()
+            if run_log is not None:
+                await run_log.save()
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     def _lay_out(self, plan: Plan, shard: Shard) -> None:
@@ -228,18 +241,20 @@ class Renderer:
         """Show each poster as it comes, with the art under it: first what it will look like, where the worker says so, then itself."""
         homes = {target.id: shard.home for shard in shards for target in shard.targets}
         befores: dict[str, Blob | None] = {}
-        exact: dict[str, Blob] = {}
+        seen: dict[str, Blob | None] = {}
         while (arrival := await arrivals.get()) is not None:
             target = recorder.target(arrival)
-            if target.id not in homes or (target.id in exact and exact[target.id] == getattr(arrival, "blob", exact[target.id])):
+            blob = arrival.blob if isinstance(arrival, Capture) else None
+            if target.id not in homes or (target.id in seen and blob in (None, seen[target.id])):
                 continue  # a show that two shards hold, for its seasons' sake, is drawn in both
+            seen[target.id] = blob
             if target.id not in befores:
                 befores[target.id] = await self._before(plan, target, homes[target.id])
             if isinstance(arrival, Capture):
-                exact[target.id] = arrival.blob
                 picture = Picture(target=target, state=PictureState.RENDERED, before=befores[target.id], after=arrival.blob)
             else:
-                quick = await self._quick(homes[target.id], arrival)
+                home = next((shard.home for shard in shards if shard.index == arrival.shard), None)
+                quick = await self._quick(home, arrival) if home else None
                 if quick is None:
                     continue
                 picture = Picture(target=target, state=PictureState.WAITING, before=befores[target.id], quick=quick)
@@ -321,6 +336,10 @@ class Renderer:
             await self._tell(run)
         log.info("run %s: %s in %.2f s, %d pictures, %d changed", run.id, run.state, run.seconds, len(run.pictures), len(run.changed))
         return run
+
+
+def _ignore(_event: object) -> None:
+    """Of a render for nobody."""
 
 
 def _small_file(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sidecar.errors import ConfigError
+from sidecar.errors import ConfigError, EngineError
 from sidecar.model import Change, EngineInfo, Run, RunState
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan, Planner, key_of_run
@@ -49,9 +49,12 @@ class Stages:
     async def needed(self, plan: Plan) -> bool:
         """False where the run that ended last is good, shows this plan, and the same engine drew it."""
         latest = self._showcase.view.latest
-        if plan.change.reason in ASKED or latest is None or latest.state is not RunState.DONE:
+        if plan.change.reason in ASKED or latest is None or latest.state is not RunState.DONE or key_of_run(latest) != plan.key:
             return True
-        return _identity(latest.engine) != _identity(self._renderer.engine_info) or key_of_run(latest) != plan.key
+        try:
+            return _identity(latest.engine) != _identity(await self._renderer.ready())
+        except EngineError:
+            return True  # the render will meet the same, and say so
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
         run = await self._renderer.render(plan, fate)
@@ -61,6 +64,9 @@ class Stages:
         if any(part.part == "disk" for part in self._showcase.health):
             self._showcase.well("disk")
         return run
+
+    async def warm(self, plan: Plan) -> None:
+        await self._renderer.warm(plan)
 
     async def invalid(self, change: Change, error: ConfigError) -> None:
         """A run that never was rendered, so that the gallery, the history and webhooks can say why. Repeats are not recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,4 +29,5 @@ async def test_a_quick_picture_comes_before_each_exact_one(real_kometa: KometaIn
             assert picture.quick is None
             assert picture.after is not None
             assert picture.after.media_type == "image/webp"
-        assert ".jpg" not in (data_dir / "gallery" / "summary.json").read_text().replace("-480", "")
+        targets = json.loads((data_dir / "gallery" / "summary.json").read_text())["targets"]
+        assert {target["after"]["url"].rpartition(".")[2] for target in targets} == {"webp"}

@@ -61,6 +61,17 @@ class AStage:
         self.shown = plan.key
         self.log.append(f"done {plan.key}")
 
+    async def warm(self, plan: Any) -> None:
+        self.log.append(f"warm {plan.key}")
+        if self.crash:
+            raise self.crash
+        try:
+            await self.let.wait()
+        except asyncio.CancelledError:
+            self.log.append(f"no longer warming {plan.key}")
+            raise
+        self.log.append(f"warmed {plan.key}")
+
     async def invalid(self, change: Change, error: ConfigError) -> None:
         self.log.append(f"invalid {error}")
 
@@ -191,3 +202,38 @@ async def test_a_disk_that_refuses_is_tried_again(house: House) -> None:
     house.pipeline.recovered("plex")
     await asyncio.sleep(0.02)
     assert house.stage.log == ["begin a", "away disk", "begin a", "done a"]
+
+
+async def test_with_nothing_to_render_after_a_start_the_worker_is_warmed_once(house: House) -> None:
+    house.stage.shown = "a"
+    house.stage.let.set()
+    await house.change("start")
+    await house.change("rescan")
+    assert house.stage.log == ["warm a", "warmed a"]
+
+
+async def test_a_save_ends_the_warming(house: House) -> None:
+    house.stage.shown = "a"
+    await house.change("start")
+    house.stage.text = "b"
+    await house.change()
+    house.stage.let.set()
+    await house.change("rescan")
+    assert house.stage.log == ["warm a", "no longer warming a", "begin b", "done b"]
+
+
+async def test_a_worker_that_cannot_be_warmed_is_no_reason_to_wait(house: House) -> None:
+    house.stage.shown, house.stage.crash = "a", EngineAway("gone")
+    await house.change("start")
+    assert not house.pipeline.waiting
+    house.stage.text, house.stage.crash = "b", None
+    house.stage.let.set()
+    await house.change()
+    assert house.stage.log == ["warm a", "begin b", "done b"]
+
+
+async def test_a_render_warms_as_well(house: House) -> None:
+    house.stage.let.set()
+    await house.change("start")
+    await house.change("rescan")
+    assert house.stage.log == ["begin a", "done a"]
