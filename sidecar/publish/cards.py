@@ -83,6 +83,8 @@ class Group:
     title: str
     """What differs, for people; may be empty."""
     cards: tuple[Card, ...]
+    folded: bool = False
+    """Where a page has few changes all are shown at once; where it has many, one looks at the groups first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,9 @@ def index_cards(view: GalleryView) -> tuple[Card, ...]:
 _SECTIONS: Final = (("failed", "Failed"), ("changed", "Changed"), ("new", "New"), ("gone", "Gone"), ("unchanged", "Unchanged"))
 """In the order of the page: what asks for attention first."""
 
+FEW: Final = 12
+"""Changed cards that are shown one by one although they are alike."""
+
 _SECTION_OF: Final = {ReviewStatus.REUSED.value: "unchanged"}
 
 
@@ -200,7 +205,7 @@ def sections(cards: Iterable[Card], review: RunReview | None, *, busy: bool = Fa
         mine = kinds.get(kind, []) + (rest if kind == "unchanged" else [])
         if not mine:
             continue
-        groups = groups_of(mine, review.groups) if kind == "changed" else ()
+        groups = groups_of(mine, review.groups, folded=len(mine) > FEW) if kind == "changed" else ()
         grouped = {card.id for group in groups for card in group.cards}
         single = shelves([card for card in mine if card.id not in grouped], f"{kind}-library")
         folded = kind == "unchanged" and len(mine) < len(cards)
@@ -208,11 +213,12 @@ def sections(cards: Iterable[Card], review: RunReview | None, *, busy: bool = Fa
     return tuple(found)
 
 
-def groups_of(cards: Iterable[Card], groups: Iterable[ReviewGroup]) -> tuple[Group, ...]:
+def groups_of(cards: Iterable[Card], groups: Iterable[ReviewGroup], *, folded: bool) -> tuple[Group, ...]:
     """Those of ``groups`` that have two cards or more among ``cards``; the largest first."""
     known = {card.id: card for card in cards}
     found = [
-        Group(id=group.id, title=group.title, cards=tuple(known[target] for target in group.targets if target in known)) for group in groups
+        Group(id=group.id, title=group.title, cards=tuple(known[target] for target in group.targets if target in known), folded=folded)
+        for group in groups
     ]
     return tuple(sorted((group for group in found if len(group.cards) > 1), key=lambda group: -len(group.cards)))
 

@@ -146,6 +146,7 @@ class Pages:
         review: RunReview | None,
         standings: Mapping[str, Standing],
     ) -> bytes:
+        busy = current is not None and bool(current.pictures)
         labels = {card.id: card.picture.target.label for card in cards}
         html = self._page.render(
             kind=kind,
@@ -156,8 +157,8 @@ class Pages:
             current=current,
             failed=failed,
             failures=count_problems([problem for problem in failed.problems if problem.severity is Severity.ERROR], {}) if failed else [],
-            sections=sections(cards, review, busy=current is not None and bool(current.pictures)),
-            review=review,
+            sections=sections(cards, review, busy=busy),
+            review=None if busy else review,  # while cards are exchanged, there is nothing to decide and no sum to give
             edit=review.edit if review else None,
             baselines=sum(standing.baseline is not None for standing in standings.values()),
             card_html=lambda card: self._card_html(card, base),

@@ -10,7 +10,7 @@ from sidecar.publish import GalleryView, RunBrief
 from sidecar.review import Moment, RunReview, Timeline
 from tests.browser.desk import Desk
 from tests.publish.reviews import review_of, standing
-from tests.publish.samples import DRAFT, START, problem, run, writes
+from tests.publish.samples import DRAFT, START, movie, problem, rendered, run, writes
 
 LIKE = {"adds 4K": ("101", "102", "103")}
 
@@ -45,6 +45,15 @@ def reviewed(desk: Desk, *, approved: bool = True) -> GalleryView:
     standings = {p.target.id: standing(p.target.id, p.after, one) for p in one.pictures if p.after} if approved else {}
     history = (RunBrief.of(two), RunBrief.of(one))
     return GalleryView(shown=two, latest=two, history=history, reviews={two.id: review}, standings=standings, config_dir="config")
+
+
+def many_alike(desk: Desk, count: int = 14) -> GalleryView:
+    """So many equal changes that they are folded, and one other."""
+    gray, old, new = (desk.store.flat(colour, (200, 300)) for colour in ("gray", "darkred", "navy"))
+    one = run(1, tuple(rendered(movie(101 + n, f"Movie {n}", 1990 + n), gray, old) for n in range(count + 1)))
+    two = run(2, tuple(replace(picture, after=new) for picture in one.pictures))
+    review = review_of(desk.store, two, one, groups={"adds 4K": tuple(str(101 + n) for n in range(count))})
+    return GalleryView(shown=two, latest=two, reviews={two.id: review}, config_dir="config")
 
 
 async def with_history(desk: Desk) -> tuple[Run, Run]:
