@@ -80,7 +80,7 @@
   document.addEventListener("viewer:shown", onCard);
 
   const undoable = async () => {
-    const { undo } = await gallery.load("data/decisions", true);
+    const { undo } = await gallery.load("data/decisions", gallery.kind === "index"); // a run's page has just read it
     for (const one of document.querySelectorAll("[data-act=undo]")) {
       one.hidden = !undo;
       if (undo) one.title = `${undo.verdict === "approved" ? "Approved" : "Rejected"} by ${undo.who}: ${pictures(undo.targets)}`;
@@ -96,7 +96,7 @@
   document.addEventListener("gallery:patched", refresh);
   document.addEventListener("gallery:decided", refresh);
   // The first page is told by events; a run's own page asks.
-  document.addEventListener("review:asked", () => { if (gallery.kind === "run") gallery.verdicts.decisions(true).catch(() => {}); });
+  document.addEventListener("review:asked", () => { if (gallery.kind === "run") gallery.verdicts.follow(); });
 
   document.addEventListener("daemon:answers", () => { awake = true; refresh(); });
   if (gallery.kind === "run" && gallery.served) {

@@ -21,12 +21,22 @@
   };
 
   const decisions = async (anew = false) => {
-    const { targets } = await gallery.load("data/decisions", anew);
-    for (const card of gallery.cards()) show(card, verdict(targets[card.dataset.target], card.dataset.sha));
+    const data = await gallery.load("data/decisions", anew);
+    for (const card of gallery.cards()) show(card, verdict(data.targets[card.dataset.target], card.dataset.sha));
     gallery.tell("gallery:decided");
+    return JSON.stringify(data);
   };
 
-  gallery.verdicts = { verdict, decisions, NAMES };
+  // After the daemon took a decision: its file follows a moment later.
+  const follow = async () => {
+    const before = await gallery.load("data/decisions").then(JSON.stringify).catch(() => "");
+    for (const pause of [0, 100, 300, 600, 1000, 2000]) {
+      await new Promise((done) => { setTimeout(done, pause); });
+      if (await decisions(true).catch(() => before) !== before) return;
+    }
+  };
+
+  gallery.verdicts = { verdict, follow, NAMES };
 
   if (gallery.kind === "run") {
     decisions().catch(() => {}); // a copy without it: nothing was decided that we know of
