@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from sidecar import __version__, commands
+from sidecar import __version__, commands, secrecy
 from sidecar.errors import InputError, SidecarError
 from sidecar.progress import Progress
 
@@ -111,6 +111,7 @@ def _serving(sub: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The console script."""
+    secrecy.seal()
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

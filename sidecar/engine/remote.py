@@ -29,6 +29,7 @@ class RemoteEngine(WorkerEngine):
         super().__init__(socket, via=via, spawn=spawn, where=self._there)
         self._exchange = exchange
         self._shelf = shelf
+        self._keeping = asyncio.Lock()
 
     async def home(self) -> Path:
         """A directory with Kometa's overlay files and its fonts' names, as far as the sidecar needs them to understand a config.
@@ -37,15 +38,19 @@ class RemoteEngine(WorkerEngine):
         """
         if self.info is None and (last := await asyncio.to_thread(kept, self._shelf)) is not None:
             return last
-        await self.start()
-        assert self._link is not None
-        return await asyncio.to_thread(keep, await self._link.catalogue(), self._shelf)
+        await super().start()
+        return await self._keep()
 
     async def start(self) -> EngineInfo:
         info = await super().start()
-        assert self._link is not None
-        await asyncio.to_thread(keep, await self._link.catalogue(), self._shelf)
+        await self._keep()
         return info
+
+    async def _keep(self) -> Path:
+        assert self._link is not None
+        said = await self._link.catalogue()
+        async with self._keeping:  # the probe and the planner may both be here
+            return await asyncio.to_thread(keep, said, self._shelf)
 
     async def render(self, job: RenderJob, report: Report) -> Outcome:
         if self.info is None:

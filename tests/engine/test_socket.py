@@ -107,6 +107,13 @@ async def test_what_kometa_brings_is_told_and_kept(engine: SocketEngine, exchang
     assert await engine.home() == home == kept(tmp_path / "shelf"), "known also while there is no worker"
 
 
+async def test_several_may_ask_at_once(engine: SocketEngine, exchange: Path, kometa: Path) -> None:
+    async with running(exchange, kometa):
+        await reached(engine)
+        homes = await asyncio.gather(*(engine.home() for _ in range(8)), engine.start())
+    assert len(set(homes[:8])) == 1
+
+
 def test_a_newer_kometa_takes_the_place_of_the_last(tmp_path: Path) -> None:
     old = keep({"fonts": [], "overlays": {"a.yml": "1"}}, tmp_path / "shelf")
     new = keep({"fonts": ["f.ttf"], "overlays": {"a.yml": "2", "../b.yml": "x", ".hidden": "x", "c.yml": 5}}, tmp_path / "shelf")
