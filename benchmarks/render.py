@@ -6,8 +6,8 @@ Cold is ``kometa.py -r --overlays-only`` straight at the demo's Plex, process st
 save to the event that says the run's last picture is published. Each edit changes every picture. Medians; the last line is
 one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (of every target the new picture is to be seen, be it the
 quick one), first_s (of the first target), ratio (sidecar_s / cold_s), start_s (the first render after the daemon's start, from its
-start) and unchanged_runs (renders begun by a save that changes nothing); floor_ratio, what the largest standard case takes relative to
-Pillow's own work on its pictures (decode, resize, paste, encode) on all cores; first_picture_share, first_s / sidecar_s there;
+start) and unchanged_runs (renders begun by a save that changes nothing); two_libraries: seconds of an edit that touches one of two, of
+a render of both, and of an edit of a comment; floor_ratio, what the largest standard case takes relative to Pillow's own work on its pictures (decode, resize, paste, encode) on all cores; first_picture_share, first_s / sidecar_s there;
 and identical, whether the last pictures equal those of a cold run on the same files.
 """
 
@@ -31,6 +31,7 @@ import aiohttp
 from PIL import Image
 
 from sidecar.demo import DemoPlex, World
+from sidecar.model import Change
 from tests.cold import KometaInstall
 from tests.cold_demo import cold_demo
 from tests.conftest import real_install
@@ -127,15 +128,19 @@ async def measure(case: Case, kometa: KometaInstall, repeats: int, scratch: Path
         start_s = time.perf_counter() - started
         for number in range(repeats):  # interleaved, so that a busy moment of the machine meets both
             await asyncio.sleep(1.5)  # as a person pauses; the worker parses ahead meanwhile what the first render needed
+            reviewed = said(home, "run.reviewed")
             edits.append(await edit_to_pictures(home, 61 + number, home.ended))
+            await home.until(
+                lambda before=reviewed: said(home, "run.reviewed") > before
+            )  # the comparison is no part of the cold run's time
             cold = await cold_demo(kometa, config, scratch / f"cold{number}", world=World.sized(case.movies))
             colds.append(cold.result.seconds)
         run = await home.app.state.last_good()
         assert run is not None
-        begun = sum(kind == "run.started" for kind, _ in home.heard)
+        begun = said(home, "run.started")
         save(config, 60 + repeats)
         await asyncio.sleep(2)
-        unchanged = sum(kind == "run.started" for kind, _ in home.heard) - begun
+        unchanged = said(home, "run.started") - begun
         warm = {p.target.rating_key: home.app.blobs.path(p.after).read_bytes() for p in run.pictures if p.after is not None}
         assert len(warm) == case.movies, run.problems
         assert home.plex.writes == []
@@ -153,6 +158,46 @@ async def measure(case: Case, kometa: KometaInstall, repeats: int, scratch: Path
         "identical": warm == cold.uploads,
     }
     print(f"{case.name:9} {row}", flush=True)
+    return row
+
+
+def said(home: House, kind: str) -> int:
+    return sum(heard == kind for heard, _ in home.heard)
+
+
+async def two_libraries(kometa: KometaInstall, repeats: int, scratch: Path) -> dict[str, Any]:
+    """An edit of the overlay file of the smaller library, beside a render of both that was asked for; and an edit of a comment."""
+    config = scratch / "config"
+    (config / "overlays").mkdir(parents=True)
+    shows = STANDARD + "      - file: config/overlays/shows.yml\n"
+    (config / "config.yml").write_text(CONFIG + STANDARD + OWN + "  Shows:\n    overlay_files:\n" + shows)
+    shown = config / "overlays" / "shows.yml"
+    shown.write_text(CUSTOM.replace("SIZE", "60"))
+    save(config, 60)
+    one, both, comments = [], [], []
+    async with house(kometa, config, scratch / "data", world=World.sized(10)) as home:
+        await home.run("done")
+        for number in range(repeats):
+            for times, change in (
+                (one, lambda: shown.write_text(CUSTOM.replace("SIZE", str(61 + number)))),  # noqa: B023  # called at once
+                (both, lambda: home.app.pipeline.submit(Change(reason="request", seen=time.monotonic()))),
+                (comments, lambda: shown.write_text(shown.read_text() + "# a comment\n")),
+            ):
+                await asyncio.sleep(3)
+                ended, begun = home.ended, time.perf_counter()
+                change()
+                await home.until(lambda: home.ended > ended)  # noqa: B023  # likewise
+                times.append(time.perf_counter() - begun)
+        last = await home.app.state.last_good()
+        assert last is not None
+        pictures = len(last.pictures)
+    row = {
+        "pictures": pictures,
+        "one_library_s": round(statistics.median(one), 2),
+        "both_s": round(statistics.median(both), 2),
+        "comment_s": round(statistics.median(comments), 2),
+    }
+    print(f"two       {row}", flush=True)
     return row
 
 
@@ -199,10 +244,16 @@ async def main(cases: list[Case], repeats: int) -> None:
             rows[case.name] = await measure(case, kometa, repeats, scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix="ksb-", dir="/tmp"))
+    try:
+        two = await two_libraries(kometa, repeats, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     last = rows["std10"]
     seconds = await asyncio.to_thread(floor, await arts(10))
     result = {
         **rows,
+        "two_libraries": two,
         "floor_s": round(seconds, 3),
         "floor_ratio": round(last["sidecar_s"] / seconds, 2),
         "first_picture_share": round(last["first_s"] / last["sidecar_s"], 2),
