@@ -15,11 +15,14 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import SecretStr
 
 T = TypeVar("T")
+
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def dumps(value: object) -> str:
@@ -34,6 +37,8 @@ def loads(kind: type[T], text: str) -> T:
 
 def to_plain(value: object) -> object:
     """``value`` in JSON's own types. A ``SecretStr`` is refused: what is stored or shown never holds one."""
+    if type(value) in _PLAIN:  # most are
+        return value
     if value is None or (isinstance(value, bool | int | float) and not isinstance(value, Enum)):
         return value
     if isinstance(value, SecretStr):

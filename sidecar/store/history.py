@@ -109,32 +109,39 @@ class History:
 
     async def moments(self, target_id: str, limit: int = 200) -> list[Moment]:
         """The target's pictures in DONE runs, newest first, consecutive equal ones as one."""
-        sql = """SELECT runs.id, runs.started, runs.revision, pictures.state, briefs.body,
-                        a.sha256 AS a_sha, a.size AS a_size, a.media_type AS a_type, a.width AS a_width, a.height AS a_height,
-                        b.sha256 AS b_sha, b.size AS b_size, b.media_type AS b_type, b.width AS b_width, b.height AS b_height
-                 FROM pictures JOIN runs ON runs.id = pictures.run_id LEFT JOIN briefs ON briefs.run_id = runs.id
-                 LEFT JOIN blobs a ON a.sha256 = pictures.after_sha256 LEFT JOIN blobs b ON b.sha256 = pictures.before_sha256
-                 WHERE pictures.target_id = ? AND runs.state = ? ORDER BY pictures.run_id DESC"""
+        return await self._database.read(lambda connection: _moments(connection, target_id, limit))
 
-        def get(connection: sqlite3.Connection) -> list[Moment]:
-            found: list[Moment] = []
-            firsts: list[sqlite3.Row] = []
-            for row in connection.execute(sql, (target_id, RunState.DONE.value)):
-                moment = _moment(row)
-                if moment is None:
-                    continue
-                if found and found[-1].blob == moment.blob:
-                    found[-1] = replace(moment, runs=found[-1].runs + 1, last_run=found[-1].last_run)
-                    firsts[-1] = row
-                elif len(found) == limit:
-                    break
-                else:
-                    found.append(moment)
-                    firsts.append(row)
-            briefs = [_brief(row) for row in firsts]
-            return [replace(moment, edit=brief.edit if brief else None) for moment, brief in zip(found, briefs, strict=True)]
 
-        return await self._database.read(get)
+def _moments(connection: sqlite3.Connection, target_id: str, limit: int) -> list[Moment]:
+    # First only what tells the pictures apart, from indexes: a target may be in thousands of runs.
+    sql = """SELECT run_id, coalesce(after_sha256, CASE WHEN state IN (?, ?) THEN before_sha256 END) AS shown FROM pictures
+             WHERE target_id = ? AND shown IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE runs.state = ? AND runs.id = run_id)
+             ORDER BY run_id DESC"""
+    values = (PictureState.UNTOUCHED.value, PictureState.REUSED.value, target_id, RunState.DONE.value)
+    found: list[tuple[str, str, str, int]] = []
+    """First run, last run, sha256, how many."""
+    for run_id, shown in connection.execute(sql, values):
+        if found and found[-1][2] == shown:
+            found[-1] = (run_id, found[-1][1], shown, found[-1][3] + 1)
+        elif len(found) == limit:
+            break
+        else:
+            found.append((run_id, run_id, shown, 1))
+    moments = []
+    for first, last, _, runs in found:
+        row = connection.execute(_MOMENT, (target_id, first)).fetchone()
+        moment, brief = _moment(row), _brief(row)
+        if moment is not None:
+            moments.append(replace(moment, runs=runs, last_run=last, edit=brief.edit if brief else None))
+    return moments
+
+
+_MOMENT = """SELECT runs.id, runs.started, runs.revision, pictures.state, briefs.body,
+                    a.sha256 AS a_sha, a.size AS a_size, a.media_type AS a_type, a.width AS a_width, a.height AS a_height,
+                    b.sha256 AS b_sha, b.size AS b_size, b.media_type AS b_type, b.width AS b_width, b.height AS b_height
+             FROM pictures JOIN runs ON runs.id = pictures.run_id LEFT JOIN briefs ON briefs.run_id = runs.id
+             LEFT JOIN blobs a ON a.sha256 = pictures.after_sha256 LEFT JOIN blobs b ON b.sha256 = pictures.before_sha256
+             WHERE pictures.target_id = ? AND pictures.run_id = ?"""
 
 
 def _brief(row: sqlite3.Row | None) -> RunBrief | None:

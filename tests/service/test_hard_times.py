@@ -151,6 +151,7 @@ async def test_the_daemon_lives_through_a_clock_that_jumps(tmp_path: Path, short
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from sidecar.store import State
 
 async def main():
     state = await State.open(Path(sys.argv[1]))
