@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 SHOWN_MOMENTS: Final = 60
 """Pictures of a target's published timeline."""
+PAUSE: Final = 10.0
+"""Seconds before what the disk refused is tried again."""
 AT_ONCE: Final = 50
 """Timelines published together."""
 _EQUAL: Final = (ReviewStatus.UNCHANGED, ReviewStatus.REUSED)
@@ -51,25 +53,27 @@ class Reviews:
         self._comparer = comparer
         self._stage = stage
         self._site = site
-        self._waiting: list[str] = []
+        self._waiting: set[str] = set()
         self._stale: dict[str, Target] = {}
         """Targets whose published timeline lacks something."""
         self._arrived = asyncio.Event()
         self._comparing = asyncio.Lock()
         self._deciding = asyncio.Lock()
+        self._showing = asyncio.Lock()
 
     # ── comparing ────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, run_id: str) -> None:
         """Have that run compared soon."""
-        if run_id not in self._waiting:
-            self._waiting.append(run_id)
-            self._arrived.set()
+        self._waiting.add(run_id)
+        self._arrived.set()
 
     async def serve(self) -> None:
         """Compare what is submitted, newest first, and what a restart left; until cancelled."""
         for run_id in await self._state.unreviewed():
             self.submit(run_id)
+        shown = await self._state.last_good()
+        self.refresh(picture.target for picture in (shown.pictures if shown else ()))
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -77,25 +81,33 @@ class Reviews:
                 try:
                     await self.settle()
                 except (StoreError, OSError) as error:
-                    log.error("reviewing goes on without what could not be stored: %s", error)
+                    log.error("reviewing waits for the disk: %s", error)
+                    await asyncio.sleep(PAUSE)
 
     async def settle(self) -> None:
         """Do now what waits: comparisons, then timelines. StoreError where the disk refuses; the rest still waits."""
         while self._waiting:
             run_id = max(self._waiting)
-            self._waiting.remove(run_id)
             await self.compare(run_id)
-        while self._stale and not self._waiting:
-            some = [self._stale.pop(target) for target in list(self._stale)[:AT_ONCE]]
-            timelines = [
-                Timeline(
-                    target=target,
-                    moments=tuple(await self._state.moments(target.id, SHOWN_MOMENTS)),
-                    decisions=tuple(await self._state.decisions(target.id, limit=200)),
-                )
-                for target in some
-            ]
-            await asyncio.to_thread(self._site.publish_timelines, timelines)
+            self._waiting.discard(run_id)
+        while (self._stale or self._showing.locked()) and not self._waiting:
+            async with self._showing:  # or an older timeline might be written over a newer one
+                some = list(self._stale.values())[:AT_ONCE]
+                for target in some:  # before it is read: what changes meanwhile makes it stale again
+                    del self._stale[target.id]
+                try:
+                    timelines = [await self._timeline(target) for target in some]
+                    await asyncio.to_thread(self._site.publish_timelines, timelines)
+                except StoreError:
+                    self.refresh(some)
+                    raise
+
+    async def _timeline(self, target: Target) -> Timeline:
+        return Timeline(
+            target=target,
+            moments=tuple(await self._state.moments(target.id, SHOWN_MOMENTS)),
+            decisions=tuple(await self._state.decisions(target.id, limit=200)),
+        )
 
     def refresh(self, targets: Iterable[Target]) -> None:
         """Have these targets' timelines published anew, soon."""

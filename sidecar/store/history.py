@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ class History:
 
     async def save_review(self, review: RunReview) -> None:
         """Keep ``review`` with its run; passed over where the run was forgotten meanwhile."""
-        body = codec.dumps(review)
+        body = await asyncio.to_thread(codec.dumps, review)
         shown: list[Blob | None] = []
         for target in review.targets:
             shown += [target.shown, target.reference, target.comparison.mask if target.comparison else None]

@@ -277,3 +277,21 @@ async def test_the_pages_data(desk: Desk) -> None:
         (first.id, plain.sha256, ["approved"]),
     ]
     assert [each["run"] for each in desk.data("data/targets/2")["moments"]] == [first.id]
+
+
+async def test_a_disk_that_refuses_costs_time_not_timelines(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.pipeline.review.PAUSE", 0.01)
+    place = desk.root / "gallery" / "data" / "targets"
+    run = await desk.run([drawn(1, await desk.blob("navy"))])
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("a file where the directory should be")
+    serving = asyncio.create_task(desk.reviews.serve())
+    desk.reviews.submit(run.id)
+    while await desk.reviews.review(run.id) is None:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert not serving.done()
+    place.unlink()
+    while not (place / "1.js").exists():
+        await asyncio.sleep(0.01)
+    serving.cancel()
