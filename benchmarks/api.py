@@ -200,8 +200,9 @@ async def served(data: Path, runs: int) -> AsyncIterator[int]:
         redact=redact,
     )
     newest = run_id(runs - 1)
-    status: dict[str, object] = {"version": "0", "config": "config", "engine": "kometa", "engine_version": "2.4.4", "rendering": None, "waiting": False}
-    status |= {"shown": newest, "latest": newest, "polling": False, "health": [], "gateway": {"forwarded": 1}}
+    status: dict[str, object] = {"version": "0", "config": "config", "engine": "kometa", "engine_version": "2.4.4"}
+    status |= {"rendering": None, "waiting": False, "polling": False, "shown": newest, "latest": newest}
+    status |= {"health": [], "gateway": {"forwarded": 1}}
     archive = Archive(state=state, logs=RunLogs(data / "logs", redact), status=lambda: status, health=list, problems=list)
     app = make_app(
         gallery=data / "gallery",
