@@ -142,9 +142,14 @@ def _given(overrides: Mapping[str, object]) -> dict[str, Any]:
 def _merge(into: dict[str, Any], origins: dict[Where, _Origin], data: Mapping[Any, Any], origin: _Origin, where: Where = ()) -> None:
     for key, value in data.items():
         here = (*where, str(key))
+        before = origins.get(here)
         origins[here] = origin
         if isinstance(value, Mapping) and not where and isinstance(into.get(str(key)), dict) and str(key) not in ("path_map",):
             _merge(into[str(key)], origins, value, origin, here)
+        elif isinstance(value, Mapping) and not where and str(key) in into and str(key) not in ("path_map",):
+            if before is not None:
+                origins[here] = before
+            continue  # what the file has in a section's stead is refused for itself, not hidden by a part of that section
         else:
             into[str(key)] = dict(value) if isinstance(value, Mapping) else value
 
@@ -269,10 +274,19 @@ def _words(fault: Any, info: FieldInfo | None) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "too_short":
         return "it is too short"
-    hidden = info is not None and SecretStr in (*_kinds(info.annotation), *get_args(info.annotation))
+    hidden = info is not None and _may_hold_a_secret(info.annotation)
     if fault["type"] == "value_error" or hidden or isinstance(fault["input"], (dict, list)):
         return message[0].lower() + message[1:]
     return f"{fault['input']!r} is refused: {message[0].lower()}{message[1:]}"
+
+
+def _may_hold_a_secret(annotation: Any) -> bool:
+    """Whether a secret may stand in a value of this type, or (by mistake) in its stead: ``notifications: https://hook/TOKEN``."""
+    if annotation is SecretStr:
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_may_hold_a_secret(info.annotation) for info in annotation.model_fields.values())
+    return any(map(_may_hold_a_secret, get_args(annotation)))
 
 
 def _remedy(where: Where, info: FieldInfo | None) -> str:

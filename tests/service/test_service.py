@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from sidecar.demo import DemoHosts, DemoPlex, World
+from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
 from sidecar.model import RunState
 from sidecar.sdnotify import Systemd
 from sidecar.store import State
@@ -70,10 +70,18 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(directory: Path, world: World, settings: Path, *, kometa: KometaInstall | None = None) -> AsyncIterator[Daemon]:
+async def daemon(
+    directory: Path,
+    world: World,
+    settings: Path,
+    *,
+    kometa: KometaInstall | None = None,
+    token: str = DEMO_TOKEN,
+    more: Mapping[str, str] | None = None,
+) -> AsyncIterator[Daemon]:
     manager = Manager(directory / "notify")
     log = directory / "log"
-    async with DemoPlex(world) as plex, DemoHosts(world) as hosts:
+    async with DemoPlex(world, token=token) as plex, DemoHosts(world) as hosts:
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("KOMETA")},
             "KOMETA_PLEX_URL": plex.url,
@@ -83,6 +91,7 @@ async def daemon(directory: Path, world: World, settings: Path, *, kometa: Komet
             "KOMETA_SIDECAR_SETTINGS": str(settings),
             "NOTIFY_SOCKET": str(manager.path),
             "WATCHDOG_USEC": "400000",
+            **(more or {}),
             **({"KOMETA_HOME": str(kometa.home), "KOMETA_PYTHON": str(kometa.python)} if kometa else {}),
         }
         command = [sys.executable, "-m", "sidecar", "run", str(directory / "config"), "--data", str(directory / "data"), "--port", "0"]
