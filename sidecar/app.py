@@ -19,12 +19,10 @@ from aiohttp import web
 from sidecar import __version__, engines, logs, reviewing
 from sidecar import web as pages
 from sidecar.backend import Archive, Controls
-from sidecar.destinations import subscribe
 from sidecar.errors import PlexAway, SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.metrics import Metrics
-from sidecar.model import Blob, Change, Run, RunState
-from sidecar.notify import Notifier, Teller
+from sidecar.model import Change, Run, RunState
 from sidecar.pipeline import Pipeline, Planner, Renderer
 from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.pipeline.intake import Intake
@@ -38,6 +36,7 @@ from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
 from sidecar.tasks import Tasks
+from sidecar.telling import Desk, notifier_of
 from sidecar.upkeep import Upkeep, recall_runs
 from sidecar.watch import Timing, Watcher
 from sidecar.wishes import read_options, target_wishes
@@ -72,7 +71,7 @@ class App:
         self._tasks = Tasks()
         self.spawn = self._tasks.spawn
         self._stack = contextlib.AsyncExitStack()
-        self.notifier: Notifier | None = None
+        self.desk = Desk()
 
     async def __aenter__(self) -> Self:
         try:
@@ -243,18 +242,20 @@ class App:
         )
 
     async def _start_notifications(self) -> None:
-        teller = Teller(gallery=self.settings.web.base_url or self.url, version=__version__, redact=self._redact)
-        self.notifier = Notifier(
+        notifier = notifier_of(
+            self.settings,
             self.state,
-            subscribe(self.settings.notifications, self._picture),
-            teller,
+            self.blobs,
+            self._redact,
+            self.settings.web.base_url or self.url,
             review=lambda run: self.reviews.compare(run.id),
             tell=self._notifications_health,
         )
-        self._stack.push_async_callback(self.notifier.close)
-        await self.notifier.start()
-        await self.notifier.catch_up(await self.state.runs(limit=20))
-        self._tasks.spawn(self.notifier.serve(), "notifications")
+        self._stack.push_async_callback(notifier.close)
+        await notifier.start()
+        await notifier.catch_up(await self.state.runs(limit=20))
+        self.desk.notifier = notifier
+        self._tasks.spawn(notifier.serve(), "notifications")
 
     def _notifications_health(self, name: str, well: bool, why: str) -> None:
         part = f"notifications ({name})"
@@ -262,13 +263,6 @@ class App:
             self.showcase.away(part, why)
         elif any(known.part == part for known in self.showcase.health):
             self.showcase.well(part)
-
-    def _picture(self, sha256: str, media_type: str) -> bytes | None:
-        """For contact sheets; a picture that was cleared away meanwhile is left out."""
-        try:
-            return self.blobs.path(Blob(sha256=sha256, size=0, media_type=media_type)).read_bytes()
-        except OSError:
-            return None
 
     async def _start_web(self, places: Places) -> None:
         settings = self.settings.web
@@ -278,6 +272,7 @@ class App:
             source=self.archive,
             actions=Controls(self.pipeline),
             reviewing=self.reviews,
+            telling=self.desk,
             metrics=self._scrape,
             redact=self._redact,
             host=settings.host,
@@ -367,12 +362,12 @@ class App:
 
     def _heard(self, kind: str, data: Mapping[str, Any]) -> None:
         self.metrics.heard(kind, data)
-        if kind == "health" and self.notifier is not None:
-            self.notifier.heard(str(data["part"]), bool(data["ok"]), str(data["detail"]))
+        if kind == "health" and self.desk.notifier is not None:
+            self.desk.notifier.heard(str(data["part"]), bool(data["ok"]), str(data["detail"]))
 
     async def _tell(self, run: Run) -> None:
-        if self.notifier is not None:
-            self.notifier.ended(run)
+        if self.desk.notifier is not None:
+            self.desk.notifier.ended(run)
 
     def _worker_waits(self, words: str) -> None:
         self.showcase.away("worker", words)

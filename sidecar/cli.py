@@ -71,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
     approve.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     _keeping(approve)
 
+    tell = subs.add_parser("notifications", help="show whom the daemon tells and what waits; send again, or a test")
+    tell.add_argument("verb", nargs="?", default="list", choices=["list", "replay", "test"], help="by default list")
+    tell.add_argument("what", nargs="*", metavar="ID|NAME", help="messages to send again (by default all given up), or whom to test")
+    tell.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    _keeping(tell)
+
     backup = subs.add_parser("backup", help="write the data directory into one file, also while the daemon works")
     _keeping(backup)
     backup.add_argument("--output", type=Path, metavar="FILE", help="by default ./kometa-sidecar-DATE.tar.gz")
@@ -130,6 +136,7 @@ def run(argv: Sequence[str]) -> int:
         "doctor": commands.doctor,
         "grant": commands.grant,
         "approve": commands.approve,
+        "notifications": commands.notifications,
         "backup": commands.backup,
         "restore": commands.restore,
     }[options.command]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar import archive, checks, logs, stock
+from sidecar import archive, checks, logs, stock, telling
 from sidecar.app import App
 from sidecar.approve import Request, carry_out, told_apart
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
@@ -197,6 +197,32 @@ async def approve(options: argparse.Namespace, env: Env, progress: Progress, out
             progress.say(f"a newer run exists: {told['newer']}", "yellow")
         output(f"{word}: {', '.join(told['targets']) or 'nothing'} (run {told['run']})")
     return 0
+
+
+async def notifications(options: argparse.Namespace, env: Env, progress: Progress, output: Print) -> int:
+    """List, send again, or test; exit 1 where a test does not arrive."""
+    settings, redact = _settings(options, env, level="error")
+    progress.step("asking" if options.verb == "test" else "looking")
+    told = await telling.carry_out(options.verb, options.what, settings, redact)
+    progress.done()
+    if options.json:
+        output(told)
+    elif options.verb == "list":
+        for each in told["destinations"]:
+            counts = ", ".join(f"{each[state]} {state}" for state in ("pending", "sent", "dead") if each[state]) or "nothing yet"
+            output(f"{each['name']:16} {each['kind']:11} {each['closed'] or 'open'} ({counts})")
+        for letter in told["letters"]:
+            output(
+                redact(f"{letter['state']:8} {letter['created'][:19]} {letter['id']}  {letter['title']}  {letter['error'] or ''}".rstrip())
+            )
+        if not told["destinations"]:
+            progress.say("nobody is told: there are no notifications in the settings; see docs/webhooks.md")
+    elif options.verb == "replay":
+        output(f"{told['replayed']} messages are sent again")
+    else:
+        for name, why in told["results"].items():
+            output(f"{name}: {why or 'arrived'}")
+    return 1 if any(told.get("results", {}).values()) else 0
 
 
 def summary(run: Run, settings: Settings) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sidecar.web.api import Actions, Reviewing, Source
+from sidecar.web.api import Actions, Reviewing, Source, Telling
 from sidecar.web.app import make_app
 from sidecar.web.auth import check_bind
 from sidecar.web.events import Event, Events, Subscription
 
-__all__ = ["Actions", "Event", "Events", "Reviewing", "Source", "Subscription", "check_bind", "make_app"]
+__all__ = ["Actions", "Event", "Events", "Reviewing", "Source", "Subscription", "Telling", "check_bind", "make_app"]

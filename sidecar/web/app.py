@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from sidecar import logs
 from sidecar.errors import ReviewError, SettingsError, SidecarError
-from sidecar.web.api import Actions, Api, Reviewing, Source
+from sidecar.web.api import Actions, Api, Reviewing, Source, Telling
 from sidecar.web.auth import ENTRY, Door, Entry, check_bind, is_local, may_change
 from sidecar.web.callers import CALLER, Proxies
 from sidecar.web.errors import answer, explain, explain_own, wants_json
@@ -46,6 +46,7 @@ def make_app(
     source: Source,
     actions: Actions,
     reviewing: Reviewing,
+    telling: Telling,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
     redact: Callable[[str], str] = str,
     host: str = "127.0.0.1",
@@ -64,6 +65,7 @@ def make_app(
     source           what there is to tell
     actions          what people may ask for
     reviewing        takes what people decide of pictures
+    telling          knows of notifications
     metrics          gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
     redact           masks known secrets in every text that goes out
     host             the address listened on; SettingsError for one that others reach where there is no ``token``
@@ -89,7 +91,16 @@ def make_app(
     origins = frozenset({f"{outside.scheme}://{outside.netloc}".lower()} if base_url else ())
     files = GalleryFiles(gallery)
     stream = Stream(heartbeat=heartbeat, most=max_listeners)
-    api = Api(source=source, actions=actions, reviewing=reviewing, events=events, stream=stream, redact=redact, login=not door.open)
+    api = Api(
+        source=source,
+        actions=actions,
+        reviewing=reviewing,
+        telling=telling,
+        events=events,
+        stream=stream,
+        redact=redact,
+        login=not door.open,
+    )
     checks = Checks(files, source.health, redact, metrics)
     login = Login(door, prefix=prefix, secure=outside.scheme == "https")
     public = login.public | {checks.alive, checks.ready}

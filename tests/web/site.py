@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,9 @@ from sidecar.model import Health, Problem
 from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import Showcase
 from sidecar.publish import Gallery
-from sidecar.settings import ReviewSettings
+from sidecar.settings import Destination, ReviewSettings, Settings
 from sidecar.store import Blobs, State
+from sidecar.telling import Desk, notifier_of
 from sidecar.web import Events, make_app
 
 TIMEOUT = ClientTimeout(total=10)
@@ -51,11 +52,14 @@ class Site:
     gallery: Path
     events: Events = field(default_factory=Events)
     asked: Asked = field(default_factory=Asked)
+    telling: Desk = field(default_factory=Desk)
     parts: list[Health] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     redact: Redactor = field(default_factory=Redactor)
     doing: dict[str, object] = field(default_factory=dict)
     """What differs in /api/v1/status from an idle daemon that never rendered."""
+    notifications: Sequence[Destination] = ()
+    """The settings' destinations."""
     port: int = 0
     data: Path = Path()
     _state: State | None = None
@@ -110,6 +114,9 @@ class Site:
         )
         self._stack.callback(comparer.close)
         self._logs = RunLogs(self.data / "logs", self.redact)
+        chosen = Settings.model_validate({"data": self.data, "notifications": self.notifications})
+        self.telling.notifier = notifier_of(chosen, self.state, self.blobs, self.redact, self.url)
+        self._stack.push_async_callback(self.telling.notifier.close)
 
     def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self.events.publish(kind, data)
@@ -144,6 +151,7 @@ async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
             source=source,
             actions=site.asked,
             reviewing=site.reviews,
+            telling=site.telling,
             redact=site.redact,
             **{"hold": 0.01, **settings},  # type: ignore[arg-type]
         )

@@ -8,6 +8,7 @@ source     what the API asks the daemon (protocols)
 reading    operations that tell
 reviewing  operations on differences and baselines
 acting     operations that make the daemon do something, and its events
+telling    operations on notifications
 """
 
 from __future__ import annotations
@@ -22,18 +23,28 @@ from sidecar.web.api.operation import ROOT, Call, Operation, add_routes, check
 from sidecar.web.api.reading import Reading
 from sidecar.web.api.reviewing import Judging
 from sidecar.web.api.shapes import Redact
-from sidecar.web.api.source import Actions, Reviewing, Source
+from sidecar.web.api.source import Actions, Reviewing, Source, Telling
+from sidecar.web.api.telling import Messages
 from sidecar.web.events import Events
 from sidecar.web.stream import Stream
 
-__all__ = ["Actions", "Api", "Operation", "Reviewing", "Source"]
+__all__ = ["Actions", "Api", "Operation", "Reviewing", "Source", "Telling"]
 
 
 class Api:
     """All operations."""
 
     def __init__(
-        self, *, source: Source, actions: Actions, reviewing: Reviewing, events: Events, stream: Stream, redact: Redact, login: bool
+        self,
+        *,
+        source: Source,
+        actions: Actions,
+        reviewing: Reviewing,
+        telling: Telling,
+        events: Events,
+        stream: Stream,
+        redact: Redact,
+        login: bool,
     ) -> None:
         """``redact`` masks known secrets in every text that goes out; ``login``: a token is asked for."""
         self._redact = redact
@@ -43,6 +54,7 @@ class Api:
                 *Reading(source, stream, redact).operations(),
                 *Judging(source, reviewing).operations(),
                 *Acting(actions, events, stream).operations(),
+                *Messages(telling).operations(),
                 Operation(
                     method="GET", path="/openapi.json", id="getOpenapi", summary="This document, in OpenAPI 3.1.", handle=self._document
                 ),

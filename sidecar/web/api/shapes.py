@@ -341,6 +341,70 @@ class Cancelled(Shape):
     cancelled: bool = Field(description="False where nothing was being rendered.")
 
 
+# ── notifications ────────────────────────────────────────────────────────────────────────────────────────
+
+LetterId = Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
+
+
+class Destination(Shape):
+    """Someone who is told. Never the address, which may be a secret."""
+
+    name: Name
+    kind: Name = Field(description="discord, webhook, slack, ntfy, gotify, apprise-api or apprise.")
+    well: bool
+    closed: Text | None = Field(description="Why nothing is sent until somebody mends it.")
+    closed_since: datetime | None
+    trouble: Text | None = Field(description="What the last tries met.")
+    pending: Whole
+    claimed: Whole
+    sent: Whole
+    dead: Whole
+    dropped: Whole
+
+
+class Letter(Shape):
+    """One message to one destination."""
+
+    id: LetterId
+    destination: Name
+    event: NameOrNone
+    title: Text
+    state: Literal["pending", "claimed", "sent", "dead", "dropped"]
+    attempts: Whole
+    created: datetime
+    next_try: datetime | None
+    error: Text | None
+
+
+class Notifications(Shape):
+    """Who is told, and what."""
+
+    destinations: list[Destination]
+    letters: list[Letter] = Field(description="Newest first.")
+
+
+class Replayed(Shape):
+    """Messages that are sent again."""
+
+    replayed: Whole
+
+
+class TestResult(Shape):
+    """Whether a test arrived."""
+
+    __test__ = False  # pytest takes the name for a test's
+
+    destination: Name
+    ok: bool
+    error: Text | None
+
+
+class Tested(Shape):
+    """By destination."""
+
+    results: list[TestResult]
+
+
 # ── reviewing ────────────────────────────────────────────────────────────────────────────────────────────
 
 Box = tuple[int, int, int, int]
@@ -538,6 +602,26 @@ class Judgement(Body):
     targets: list[Name] | None = Field(None, description="Only these; null for all.")
     group: NameOrNone = Field("", description="Only those of this group.")
     who: Who = Field("", description="By whom, for people; by default how the request came in.")
+
+
+class NotificationsQuery(Question):
+    """How many messages."""
+
+    limit: Asked = Field(50, ge=1, le=500, description="At most so many messages.")
+
+
+class Replay(Body):
+    """What is sent again."""
+
+    letters: list[LetterId] | None = Field(None, description="Only these; null for all that were given up.")
+
+
+class TestWanted(Body):
+    """Who is sent a test."""
+
+    __test__ = False  # pytest takes the name for a test's
+
+    destination: NameOrNone = Field("", description="Its name; empty for all.")
 
 
 class Undo(Body):

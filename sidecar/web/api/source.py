@@ -92,3 +92,19 @@ class Reviewing(Protocol):
     async def undo(self, batch: str = "", *, who: str) -> Decided:
         """Take back what was decided at once; empty: the last."""
         ...
+
+
+class Telling(Protocol):
+    """Who is notified, and of what. StoreError."""
+
+    async def status(self, limit: int) -> Mapping[str, object]:
+        """See ``shapes.Notifications``."""
+        ...
+
+    async def replay(self, letter_ids: Sequence[str] | None) -> int:
+        """Send given-up messages again; None: all. How many there are."""
+        ...
+
+    async def test(self, name: str) -> Mapping[str, str]:
+        """Send a test to that destination, or to all; by name, what went wrong, or empty. KeyError for an unknown one."""
+        ...
