@@ -7,6 +7,7 @@
   const problem = document.querySelector("[data-problem]");
   const result = document.querySelector("[data-result]");
   const template = document.querySelector("[data-card-template]");
+  const chevron = document.querySelector("[data-chevron]");
   const given = new URLSearchParams(location.search);
   const SHAPES = { episode: "wide", artist: "square", album: "square" };
   const ORDER = ["changed", "new", "gone", "unchanged"];
@@ -63,13 +64,13 @@
     return made;
   };
 
-  const section = (word, pairs, run) => {
+  const section = (word, pairs, run, alone) => {
     const grid = (list) => make("div", `grid grid--${(list[0].after ?? list[0].before).level}`, ...list.map((pair) => card(pair, run)));
     const wide = (pair) => (pair.after ?? pair.before).level === "episode";
     const rows = [pairs.filter((pair) => !wide(pair)), pairs.filter(wide)].filter((list) => list.length);
-    const box = make("details", `section section--${word}`, make("summary", "", make("h2", "", TITLES[word]), make("span", "count", String(pairs.length))));
+    const box = make("details", `section section--${word}`, make("summary", "", chevron.content.cloneNode(true), make("h2", "", TITLES[word]), make("span", "count", String(pairs.length))));
     for (const list of rows) box.append(make("h3", "sr-only", wide(list[0]) ? "Episodes" : "Posters"), grid(list));
-    box.open = word !== "unchanged";
+    box.open = word !== "unchanged" || alone;
     return box;
   };
 
@@ -86,7 +87,7 @@
       const pairs = [...new Set([...second.keys(), ...first.keys()])].map((id) => ({ id, before: first.get(id), after: second.get(id) }))
         .filter((pair) => pair.before?.shown || pair.after?.shown).map((pair) => ({ ...pair, word: status(pair.before, pair.after) }));
       const kinds = ORDER.map((word) => [word, pairs.filter((pair) => pair.word === word)]).filter(([, list]) => list.length);
-      result.replaceChildren(...kinds.map(([word, list]) => section(word, list, ids[1])));
+      result.replaceChildren(...kinds.map(([word, list]) => section(word, list, ids[1], kinds.length === 1)));
       const changed = kinds.find(([word]) => word === "changed")?.[1].length ?? 0;
       document.querySelector("[data-sum]").textContent = `${changed} of ${pairs.length} ${pairs.length === 1 ? "picture differs" : "pictures differ"}`;
       history.replaceState(null, "", `?a=${encodeURIComponent(ids[0])}&b=${encodeURIComponent(ids[1])}`);

@@ -75,7 +75,7 @@
       return [box];
     },
     sizes: ({ now, ref, name, refName }) => ["light", "dark"].map((ground) => {
-      const pictures = [ref && [ref, refName], [now, name]].filter(Boolean).map(([shot, words]) => {
+      const pictures = [[now, name], ref && [ref, refName]].filter(Boolean).map(([shot, words]) => {
         const small = image(shot, "shot--sized");
         Object.assign(small.style, { width: `${state.width}px`, height: `${Math.round((state.width * picture().height) / picture().width)}px` });
         return make("figure", "sized", small, make("figcaption", "", words));

@@ -107,7 +107,7 @@
     choose("against", card.dataset.ref && card.dataset.ref !== card.dataset.now ? "ref" : "art");
     if (!viewer.open) viewer.showModal();
     draw();
-    stage.element.focus();
+    stage.element.focus({ preventScroll: true });
   };
   gallery.viewer = { open, get shown() { return viewer.open ? shown : null; } };
 
