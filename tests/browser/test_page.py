@@ -12,10 +12,14 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 from pydantic import SecretStr
 
-from sidecar.model import Health
-from sidecar.publish import GalleryView
+from sidecar.model import EditBrief, Health
+from sidecar.publish import GalleryView, RunBrief
+from sidecar.publish.text import visible
+from sidecar.review import Edit, FileEdit, Moment, Timeline
 from tests.browser.desk import Desk, card, position, slider, unfold, until
 from tests.browser.scenes import everything
+from tests.publish.reviews import review_of, standing
+from tests.publish.samples import START
 from tests.publish.test_gallery import HOSTILE, hostile_run
 from tests.web.site import Site, running
 
@@ -107,6 +111,69 @@ async def test_hostile_text_does_nothing(desk: Desk, tab: Page) -> None:
         await tab.set_viewport_size({"width": 360, "height": 700})
         assert await tab.evaluate("document.documentElement.scrollWidth") <= 360
     assert wrong == []
+
+
+async def test_hostile_data_does_nothing(desk: Desk, tab: Page) -> None:
+    """The pages that scripts make of data files: the timeline, two runs against each other, the review, the viewer."""
+    a, b, c = HOSTILE
+    one = hostile_run(desk.store)
+    navy = desk.store.flat("navy")
+    two = replace(one, id=one.id.replace("0111", "0112"), pictures=tuple(replace(p, after=p.after and navy) for p in one.pictures))
+    edit = Edit(
+        before=a, after=b, files=(FileEdit(path=a, kind=c, added=1, removed=1, diff=f"--- {a}\n+++ {a}\n@@ -1 +1 @@\n-{a}\n+{b}{c}"),)
+    )
+    review = review_of(desk.store, two, one, groups={a + b + c: ("1", "2", "3")}, edit=edit)
+    brief = EditBrief(files=HOSTILE, added=1, removed=1)
+    history = tuple(replace(RunBrief.of(each), reason=b, edit=brief) for each in (two, one))
+    await desk.publish(GalleryView(shown=one, latest=one, reviews={one.id: review_of(desk.store, one)}, config_dir=a))
+    await desk.publish(GalleryView(shown=two, latest=two, history=history, reviews={two.id: review}, config_dir=a))
+    said = standing("1", navy, two, who=b).baseline
+    assert said
+    moments = tuple(
+        Moment(blob=blob, state="rendered", run_id=each.id, started=START, revision=c, runs=1, last_run=each.id, edit=brief)
+        for each, blob in ((two, navy), (one, desk.store.flat("red")))
+    )
+    await asyncio.to_thread(desk.gallery.publish_timelines, [Timeline(target=one.pictures[0].target, moments=moments, decisions=(said,))])
+    wrong = listen(tab)
+    root = desk.root.as_uri()
+
+    async def inert(*words: str) -> None:
+        text = await tab.evaluate("() => document.body.innerText + document.title")
+        for word in words:
+            assert word in text
+        assert not set(text) & {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\0", "\x1b"}
+        alts = await tab.evaluate("() => [...document.images].map(image => image.alt).join()")
+        assert "\u202e" not in alts
+        assert await tab.evaluate("document.querySelectorAll('img[onerror], svg[onload], script:not([src]), [style*=alert]').length") == 0
+        await tab.set_viewport_size({"width": 360, "height": 700})
+        assert await tab.evaluate("document.documentElement.scrollWidth") <= 360
+        await tab.set_viewport_size({"width": 1440, "height": 900})
+
+    await tab.goto(f"{root}/index.html")
+    await inert("The same change on 3 posters", "<svg onload=alert(1)>", "[U+202E]evil")
+    await unfold(tab)
+    await card(tab, "1").locator("a[data-open]").click()
+    for key in "12345":
+        await tab.keyboard.press(key)
+    await inert("<script>alert(1)</script>")
+    await tab.goto(f"{root}/timeline.html?target=1")
+    await tab.get_by_text("Picture 2 of 2").first.wait_for()
+    await inert("<script>alert(1)</script>", "[U+202E]evil", "Approved")
+    await tab.goto(f"{root}/compare.html")
+    await tab.get_by_role("heading", name="Different").wait_for()
+    await inert("<script>alert(1)</script>", "[U+202E]evil")
+    await tab.locator("a[data-open]").first.click()
+    await inert("<script>alert(1)</script>")
+    assert wrong == []
+
+
+async def test_scripts_show_what_is_not_seen_as_python_does(desk: Desk, tab: Page) -> None:
+    await desk.show(desk.good())
+    await tab.goto((desk.root / "index.html").as_uri())
+    codes = [*range(0x3000), *range(0xFE00, 0x10000), *range(0xDFF00 + 0x100, 0xE0100)]
+    text = "".join(f"{chr(code)}x" for code in codes if not 0xD800 <= code < 0xE000)
+    assert await tab.evaluate("text => gallery.visible(text)", text) == visible(text, len(text))
+    assert await tab.evaluate("() => gallery.visible('a\\ud800b')") == visible("a\ud800b")
 
 
 async def test_the_content_security_policy_holds(desk: Desk, tab: Page) -> None:

@@ -8,6 +8,15 @@ const gallery = (() => {
     element.append(...content);
     return element;
   };
+  // Texts come from anywhere (titles, paths, messages). textContent keeps them text; this makes seen what is not, or what reorders
+  // what is: control and format characters. The pages' own text went through the same in Python.
+  const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u2060\ufeff\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
+  const name = (sign) => {
+    const code = sign.codePointAt(0);
+    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+    return code === 0x7f ? "\u2421" : `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
+  };
+  const visible = (text) => String(text).replaceAll("\r\n", "\n").replace(SPECIAL, name);
   // Storage may be closed to us (private windows, file://): then a choice holds for this page only.
   const recall = (key) => { try { return localStorage.getItem(`kometa-sidecar.${key}`); } catch { return null; } };
   const remember = (key, value) => { try { localStorage.setItem(`kometa-sidecar.${key}`, value); } catch { /* see above */ } };
@@ -18,6 +27,7 @@ const gallery = (() => {
     served: location.protocol.startsWith("http"),
     still: matchMedia("(prefers-reduced-motion: reduce)"),
     make,
+    visible,
     recall,
     remember,
     tell: (what, detail, on = document) => on.dispatchEvent(new CustomEvent(what, { bubbles: true, detail })),

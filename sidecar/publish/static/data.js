@@ -4,6 +4,12 @@ const kometaSidecar = (() => {
   const waiting = new Map(); // name -> what a file that is being loaded will be given to
   const known = new Map(); // name -> promise of its data
 
+  const visible = (value) => {
+    if (typeof value === "string") return gallery.visible(value);
+    if (Array.isArray(value)) return value.map(visible);
+    return value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, visible(one)])) : value;
+  };
+
   const read = (name) => new Promise((done, fail) => {
     const script = document.createElement("script");
     const end = (act) => (value) => { waiting.delete(name); script.remove(); act(value); };
@@ -25,5 +31,5 @@ const kometaSidecar = (() => {
     return known.get(name);
   };
 
-  return (name, data) => waiting.get(String(name))?.(data);
+  return (name, data) => waiting.get(String(name))?.(visible(data));
 })();

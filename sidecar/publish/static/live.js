@@ -141,7 +141,7 @@
   const say = (state, words) => {
     pulse.hidden = false;
     pulse.dataset.pulse = state;
-    pulse.querySelector("[data-pulse-text]").textContent = words;
+    pulse.querySelector("[data-pulse-text]").textContent = gallery.visible(words);
   };
 
   const patches = new Map();
@@ -152,7 +152,7 @@
 
   const on = {
     "picture": (data) => patch(String(data.target)),
-    "run.phase": (data) => { phase = String(data.name ?? ""); tellPhase(); },
+    "run.phase": (data) => { phase = gallery.visible(data.name ?? ""); tellPhase(); },
     "run.started": () => { phase = ""; sync(); },
     "run.ended": async () => { await sync(); gallery.announce(document.querySelector("h1").textContent); },
     "run.reviewed": sync,

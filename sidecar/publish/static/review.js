@@ -16,7 +16,7 @@
   const note = document.getElementById("toast");
   let hiding = 0;
   const say = (words, act) => {
-    note.replaceChildren(make("span", "", words));
+    note.replaceChildren(make("span", "", gallery.visible(words)));
     if (act) { const button = make("button", "button button--small", act.name); button.type = "button"; button.addEventListener("click", act.run); note.append(button); }
     // A modal dialog covers the page: what is said goes where it is seen.
     (document.querySelector("dialog[open]") ?? document.body).append(note);
