@@ -6,6 +6,7 @@ Comparing must never delay a render: it has two threads of its own, at a lower p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -224,5 +225,6 @@ def _changes(run: Run, reviews: Sequence[TargetReview], bearing: Mapping[str, Ov
 
 
 def _stand_back() -> None:
-    """Linux schedules threads, not processes: only this one becomes nicer."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)
+    """Linux schedules threads, not processes: only this one becomes nicer. Where that is not allowed it works as it is."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)

@@ -44,7 +44,7 @@ def judged(before: Picture, after: Picture, sensitivity: float) -> tuple[int, li
     return count, [alpha > 0 for alpha in output[3::4]]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(pairs(), st.sampled_from([0.05, 0.1, 0.3]))
 def test_the_same_pixels_differ_as_for_pixelmatch(pair: tuple[Picture, Picture], sensitivity: float) -> None:
     found = differing(*pair, sensitivity)
@@ -56,6 +56,14 @@ def test_the_same_pixels_differ_as_for_pixelmatch(pair: tuple[Picture, Picture],
 def test_nothing_differs_from_itself_and_order_does_not_matter(pair: tuple[Picture, Picture]) -> None:
     assert not differing(pair[0], pair[0]).any()
     assert (differing(*pair) == differing(*pair[::-1])).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs(), st.sampled_from([0.02, 0.1, 0.3, 1.0]))
+def test_looking_at_a_part_only_finds_the_same(pair: tuple[Picture, Picture], sensitivity: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="ks-") as folder:
+        old, new = (save(Path(folder), f"{number}.png", Image.fromarray(each)) for number, each in enumerate(pair))
+        assert compare(old, new, sensitivity=sensitivity).pixels == judged(*pair, sensitivity)[0]
 
 
 def save(folder: Path, name: str, image: Image.Image, form: str = "PNG", **options: object) -> Path:

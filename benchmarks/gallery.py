@@ -1,0 +1,134 @@
+"""What a long history of many targets costs the gallery: publishing, comparing, approving, and the size of what pages load.
+
+    python -m benchmarks.gallery [--quick]
+
+500 targets, 50 runs of 10 changed pictures each (--quick: 100 and 10), on a real store and gallery. Posters are small here but for the
+comparison itself, which is measured on 1000 x 1500 WebP. Times of the last runs beside those of the first ones show what a history costs.
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import ImageDraw
+
+from sidecar.compare import compare
+from tests.pipeline.desk import Desk, drawn, open_desk
+from tests.publish.samples import poster
+
+
+class Watch:
+    """Wall clock of named pieces of work."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = {}
+
+    def lap(self, name: str, since: float) -> float:
+        now = time.perf_counter()
+        self.times.setdefault(name, []).append(now - since)
+        return now
+
+    def ends(self, name: str, count: int) -> tuple[float, float]:
+        """Medians of the first and of the last ``count``."""
+        times = self.times[name]
+        return statistics.median(times[:count]), statistics.median(times[-count:])
+
+
+def written(root: Path, since: float) -> int:
+    """Files of the gallery written since then."""
+    return sum(path.is_file() and path.stat().st_mtime >= since for path in root.rglob("*"))
+
+
+async def history(desk: Desk, targets: int, runs: int, watch: Watch) -> dict[str, float]:
+    """A history; returns what the last run wrote and what pages load."""
+    dice = random.Random(7)
+    colours = [f"#{dice.randrange(1 << 24):06x}" for _ in range(targets)]
+    bare = await desk.blob("black")
+    overlays = ({"name": "4K", "kind": "image", "box": [100, 200, 300, 150]},)
+    pictures = [drawn(key, await desk.blob(colour), bare, overlays=overlays) for key, colour in enumerate(colours)]
+    await desk.compared(await desk.run(pictures))
+    start = time.perf_counter()
+    await desk.reviews.approve(who="benchmark")
+    start = watch.lap("approve all", start)
+    await desk.reviews.settle()
+    await desk.showcase.flush()
+    watch.lap("show approvals", start)
+    mark = 0.0
+    for number in range(1, runs):
+        for key in dice.sample(range(targets), 10):
+            pictures[key] = replace(pictures[key], after=await desk.blob(colours[key], (5, 5, 10 + number, 20)))
+        mark, start = time.time(), time.perf_counter()
+        run = await desk.run(pictures)
+        start = watch.lap("publish run", start)
+        await desk.reviews.compare(run.id)
+        start = watch.lap("compare run", start)
+        await desk.reviews.settle()
+        await desk.showcase.flush()
+        watch.lap("publish review", start)
+    gallery = desk.root / "gallery"
+    files = {"index.html": "index.html", "run_data": f"runs/{run.id}/data.js", "timeline": "data/targets/0.js", "runs": "data/runs.js"}
+    return {
+        "files": float(sum(path.is_file() for path in gallery.rglob("*"))),
+        "files_written_last_run": float(written(gallery, mark)),
+        **{f"{name}_kB": round((gallery / path).stat().st_size / 1000, 1) for name, path in files.items()},
+    }
+
+
+def one_poster(rounds: int) -> dict[str, float]:
+    """Processor time in milliseconds to compare one poster of full size: equal, with a badge, and with other art."""
+    with tempfile.TemporaryDirectory(prefix="ks-") as folder:
+        paths = {name: Path(folder) / f"{name}.webp" for name in ("bare", "badge", "other")}
+        bare = poster("Heat", 3)
+        badge = bare.copy()
+        ImageDraw.Draw(badge).rounded_rectangle((40, 60, 340, 180), 20, fill="gold")
+        for name, image in (("bare", bare), ("badge", badge), ("other", poster("Dark", 9))):
+            image.save(paths[name], "WEBP", quality=90)
+        found = {}
+        for name, path in paths.items():
+            times = []
+            for _ in range(rounds):
+                start = time.process_time()
+                compare(paths["bare"], path)
+                times.append(time.process_time() - start)
+            found[f"compare_{name}_cpu_ms"] = round(min(times) * 1000, 1)
+        return found
+
+
+async def measure(targets: int, runs: int) -> dict[str, float]:
+    watch = Watch()
+    with tempfile.TemporaryDirectory(prefix="ks-") as folder:
+        async with open_desk(Path(folder)) as desk:
+            found = await history(desk, targets, runs, watch)
+    ends = max(1, min(5, (runs - 1) // 2))
+    for name in ("publish run", "compare run", "publish review"):
+        first, last = watch.ends(name, ends)
+        print(f"{name:15} first {ends}: {first:.2f} s, last {ends}: {last:.2f} s")
+        key = name.replace(" ", "_")
+        found |= {f"{key}_s": round(last, 3), f"{key}_growth": round(last / first, 2)}
+    for name in ("approve all", "show approvals"):
+        print(f"{name:15} {watch.times[name][0]:.2f} s")
+        found[f"{name.replace(' ', '_')}_s"] = round(watch.times[name][0], 3)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    targets, runs = (100, 10) if quick else (500, 50)
+    print(f"{targets} targets, {runs} runs")
+    found = asyncio.run(measure(targets, runs)) | one_poster(3 if quick else 7)
+    print(json.dumps({"targets": targets, "runs": runs, **found}))
+
+
+if __name__ == "__main__":
+    main()
