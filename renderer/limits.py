@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 TICK = 0.25
 """Seconds between two looks."""
@@ -21,16 +20,16 @@ MIB = 1024 * 1024
 class Limits:
     """What each child of a job may have; None is no bound."""
 
-    phase_deadline: Optional[float] = None
+    phase_deadline: float | None = None
     """Seconds without a sign of progress: a phase, an item, a line of the log."""
-    memory: Optional[int] = None
+    memory: int | None = None
     """Bytes of memory of its own, what it shares with the worker by fork counted as well."""
 
     @property
     def any(self) -> bool:
         return self.phase_deadline is not None or self.memory is not None
 
-    def passed(self, pid: int, silent: float, phase: "tuple[str, str]") -> Optional["tuple[str, str, str]"]:
+    def passed(self, pid: int, silent: float, phase: tuple[str, str]) -> tuple[str, str, str] | None:
         """The name of the limit that the child ``pid`` passed, the outcome and what to tell; None while it is within all.
 
         ``silent`` is for how many seconds it has said nothing; ``phase`` the one it is in, and where in it.

@@ -112,6 +112,33 @@ async def test_mdblist(demo_hosts: DemoHosts, world: World) -> None:
     assert (await fetch(demo_hosts, f"{base}/lists/k0meta/nothing/items/"))[0] == 404
 
 
+async def test_mdblist_as_it_was_asked_before(demo_hosts: DemoHosts, world: World) -> None:
+    base = "https://mdblist.com"
+    assert (await fetch_json(demo_hosts, f"{base}/api/user?apikey=x"))["limits"]["api_requests"]
+    marks = scores(world.item(101))
+    assert marks is not None
+    for query in ("tm=9000101&m=movie", "tv=8000101&m=movie", "i=tt9100101"):
+        item = await fetch_json(demo_hosts, f"{base}/api/?apikey=x&{query}")
+        assert {row["source"]: row["value"] for row in item["ratings"]}["tomatoesaudience"] == marks.audience
+    fresh = await fetch_json(demo_hosts, f"{base}/lists/k0meta/certifiedfreshmovies/json/?mediatype=movie")
+    assert [row["id"] for row in fresh][:2] == [9000101, 9000107]
+    assert await fetch_json(demo_hosts, f"{base}/lists/k0meta/nothing/json/") == [{"error": "empty or private list"}]
+    assert (await fetch(demo_hosts, f"{base}/lists/k0meta/nothing/"))[0] == 404
+
+
+async def test_streaming_and_stingers(demo_hosts: DemoHosts) -> None:
+    tmdb = "https://api.themoviedb.org/3"
+    found = await fetch_json(demo_hosts, f"{tmdb}/discover/movie?with_watch_providers=8|175&watch_region=US")
+    ids = {row["id"] for row in found["results"]}
+    assert 0 < len(ids) < 14
+    for number in ids:
+        shown = await fetch_json(demo_hosts, f"{tmdb}/movie/{number}/watch/providers")
+        assert [service["provider_id"] for service in shown["results"]["US"]["flatrate"]] == [8]
+    assert (await fetch_json(demo_hosts, f"{tmdb}/discover/movie?with_watch_providers=8&with_genres=1"))["results"] == []
+    words = await fetch_json(demo_hosts, f"{tmdb}/movie/9000102/keywords")
+    assert "aftercreditsstinger" in [word["name"] for word in words["keywords"]]
+
+
 async def test_omdb(demo_hosts: DemoHosts) -> None:
     data = await fetch_json(demo_hosts, "http://www.omdbapi.com/?apikey=x&i=tt9100101")
     assert (data["Response"], data["imdbRating"], data["Metascore"]) == ("True", "8.1", "85")

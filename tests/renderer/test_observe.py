@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from renderer import observe
 from renderer.protocol import Decoder
 from renderer.report import Reporter
+from renderer.weigh import judge
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Overlay:
     image: Any = None
     back_box: Any = None
     at: tuple[int, int] | None = None
+    addon_position: str = "left"
+    addon_offset: int = 5
 
     def has_coordinates(self) -> bool:
         return self.at is not None
@@ -42,7 +46,7 @@ class Overlay:
 
 
 def judged(final: list[str], queues: Any = None, **overlays: Overlay) -> tuple[list[Any], dict[str, str]]:
-    applied, left_out = observe.judge(list(overlays), final, overlays, queues or {})
+    applied, left_out = judge(list(overlays), final, overlays, queues or {})
     return applied, {name: f"{why['reason']} {why['by']}".strip() for name, why in left_out}
 
 
@@ -66,6 +70,26 @@ def test_queues_take_the_heaviest_into_their_places() -> None:
     assert left_out == {"10": "queue full q"}
 
 
+def test_after_one_that_takes_out_a_name_before_it_the_next_is_not_asked() -> None:
+    applied, left_out = judged(
+        ["b", "c", "d"], a=Overlay("A"), b=Overlay("B", suppress=["a"]), c=Overlay("C", suppress=["d"]), d=Overlay("D", suppress=["x"])
+    )
+    assert applied == [("b", None), ("c", None), ("d", None)]
+    assert left_out == {"a": "suppressed B"}
+
+
+def test_of_equals_the_first_stays() -> None:
+    overlays = {name: Overlay(name.upper(), group="g", weight=weight) for name, weight in (("a", 1), ("b", 2), ("c", 2))}
+    assert judged(["b"], **overlays) == ([("b", None)], {"a": "outweighed B", "c": "outweighed B"})
+
+
+def test_equal_weights_in_a_queue_cost_the_whole_item() -> None:
+    overlays = {name: Overlay(name.upper(), queue=1, queue_name="q", weight=7) for name in "ab"}
+    applied, left_out = judged(["a", "b", "p"], {1: ["first", "second"]}, **overlays, p=Overlay("P"))
+    assert applied == []
+    assert set(left_out.values()) == {"equal weights in a queue q"}
+
+
 def test_the_strongest_blur_comes_first_and_alone() -> None:
     applied, left_out = judged(["p", "b1", "b2"], p=Overlay("P"), b1=Overlay("B1", "blur(20)"), b2=Overlay("B2", "blur(50)"))
     assert applied == [("b2", None), ("p", None)]
@@ -76,11 +100,21 @@ def test_the_strongest_blur_comes_first_and_alone() -> None:
     ("overlay", "about"),
     [
         (Overlay("I", image=SimpleNamespace(size=(30, 20)), at=(5, 6)), {"kind": "image", "box": [5, 6, 30, 20]}),
-        (Overlay("I", image=SimpleNamespace(size=(30, 20))), {"kind": "image"}),
+        (Overlay("I", image=SimpleNamespace(size=(30, 20))), {"kind": "image", "box": [0, 0, 1000, 1500]}),
+        (Overlay("I", image=SimpleNamespace(size=(30, 20)), back_box=(50, -1), at=(5, 6)), {"kind": "image", "box": [5, 6, 50, 20]}),
+        (Overlay("U", "blur(20)"), {"kind": "blur"}),
         (Overlay("B", "backdrop", back_box=(-1, 200), at=(0, 9)), {"kind": "backdrop", "box": [0, 9, 1000, 200]}),
         (Overlay("T", "text(4K)", at=(1, 2)), {"kind": "text", "text": "4K", "box": [1, 2, 20, 12]}),
         (Overlay("T", "text(<<runtime>>)", at=(1, 2)), {"kind": "text", "text": "<<runtime>>"}),
-        (Overlay("G", group="g", weight=4), {"kind": "image", "group": "g", "weight": 4}),
+        (
+            Overlay("T", "text(4K)", image=SimpleNamespace(size=(30, 20)), at=(1, 2)),
+            {"kind": "text", "text": "4K", "box": [1, 2, 55, 20]},
+        ),
+        (
+            Overlay("T", "text(4K)", image=SimpleNamespace(size=(30, 20)), at=(1, 2), addon_position="top"),
+            {"kind": "text", "text": "4K", "box": [1, 2, 30, 37]},
+        ),
+        (Overlay("G", "blur(1)", group="g", weight=4), {"kind": "blur", "group": "g", "weight": 4}),
     ],
 )
 def test_descriptions(overlay: Overlay, about: dict[str, object]) -> None:
@@ -88,8 +122,10 @@ def test_descriptions(overlay: Overlay, about: dict[str, object]) -> None:
     assert described == {"name": overlay.original_mapping_name, "order": 1, **about}
 
 
-def told(compile_overlays: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:
-    """Run a compile step under observation; its result and what was reported."""
+def told(
+    compile_overlays: Any, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None] = lambda: None
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Run a compile step under observation, and ``then``; its result and what was reported."""
 
     class Overlays:
         library = SimpleNamespace(name="Movies", url="http://plex-1.plex.invalid:32400", queues={})
@@ -102,6 +138,7 @@ def told(compile_overlays: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, l
     try:
         observe.install(Reporter(into, "job", 0, ""))
         result = Overlays().compile_overlays()  # type: ignore[attr-defined]
+        then()
         return result, Decoder().feed(os.read(out, 10**6))
     finally:
         os.close(out)
@@ -120,6 +157,45 @@ def test_a_compile_step_is_reported_and_left_alone(monkeypatch: pytest.MonkeyPat
     assert [entry["name"] for entry in first["applied"]] == ["A"]
     assert [(entry["name"], entry["reason"], entry["by"]) for entry in first["left_out"]] == [("B", "suppressed", "A")]
     assert second["rating_key"] == 8
+
+
+def test_what_a_text_comes_to_is_told_when_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words and box; and of one that is not drawn, that it has no value."""
+    year, stars = Overlay("Year", "text(<<y>>)", keys=[7], at=(3, 4)), Overlay("Stars", "text(<<s>>)", keys=[7], at=(0, 0))
+    fixed = Overlay("Fixed", "text(4K)", keys=[7], at=(0, 0))
+    properties = {"y": year, "s": stars, "f": fixed}
+    item = SimpleNamespace(type="movie", ratingKey=7)
+
+    class Drawn(Overlay):
+        def get_backdrop(self, canvas_box: Any, box: Any = None, text: Any = None, new_cords: Any = None) -> tuple[Any, ...]:
+            return canvas_box, box, text, new_cords
+
+    class Plex:
+        def upload_poster(self, item: Any, image: str, url: bool = False) -> str:
+            return f"{item.ratingKey} {image} {url}"
+
+    module, plex = ModuleType("modules.overlay"), ModuleType("modules.plex")
+    module.get_canvas_size = lambda _item: (1000, 1500)  # type: ignore[attr-defined]
+    module.Overlay, plex.Plex = Drawn, Plex  # type: ignore[attr-defined]
+    monkeypatch.setitem(observe.sys.modules, "modules.overlay", module)  # type: ignore[attr-defined]
+    monkeypatch.setitem(observe.sys.modules, "modules.plex", plex)  # type: ignore[attr-defined]
+
+    def run(_self: Any) -> Any:
+        return {7: (item, ["y", "s", "f"])}, properties
+
+    def draw() -> None:
+        assert module.get_canvas_size(item) == (1000, 1500)
+        assert Drawn.get_backdrop(year, (1000, 1500), text="2024") == ((1000, 1500), None, "2024", None)  # type: ignore[arg-type]
+        assert Plex().upload_poster(item, "p.png", url=False) == "7 p.png False"
+        Plex().upload_poster(SimpleNamespace(ratingKey=8), "other.png")
+
+    _, messages = told(run, monkeypatch, draw)
+    _, first, second = messages
+    assert [entry["name"] for entry in first["applied"]] == ["Year", "Stars", "Fixed"]
+    assert "box" not in first["applied"][0]
+    assert [(entry["name"], entry["order"]) for entry in second["applied"]] == [("Year", 1), ("Fixed", 2)]
+    assert (second["applied"][0]["text"], second["applied"][0]["box"]) == ("2024", [3, 4, 40, 12])
+    assert [(entry["name"], entry["reason"]) for entry in second["left_out"]] == [("Stars", "no value")]
 
 
 @pytest.mark.parametrize("result", [None, ("x", "y"), ({1: ()}, {}), ({"x": (None, [])}, {"a": object()})])

@@ -82,6 +82,24 @@ def mdblist(world: World, call: HostCall) -> Reply:
     return _mdb_missing("Not found")
 
 
+def mdblist_site(world: World, call: HostCall) -> Reply:
+    """mdblist.com as Kometa before 2.3 asked it: ``/api/?i=tt...`` or ``?tm=`` or ``?tv=`` with ``m=movie|show``, and lists as JSON."""
+    match call.segments:
+        case ("api", "user"):
+            return json_reply({"limits": {"supporter": False, "rating_ids": 200, "api_requests": 1000}})
+        case ("api",):
+            kind = call.params.get("m", "movie")
+            for name, source in (("i", "imdb"), ("tm", "tmdb"), ("tv", "tvdb")):
+                if number := call.params.get(name):
+                    reply = mdblist(world, HostCall(call.host, "GET", (source, kind, number), {}, {}, b""))
+                    return Reply(reply.body.replace(b'"popcorn"', b'"tomatoesaudience"'), reply.media_type, status=reply.status)
+        case ("lists", _user, name, "json"):
+            kind = call.params.get("mediatype", "")
+            items = [item for item in _mdb_list(world, name) or [] if kind in ("", item.type)]
+            return json_reply([_mdb_row(item, place) for place, item in enumerate(items, 1)] or [{"error": "empty or private list"}])
+    return not_found_page(world, call)
+
+
 def _mdb_missing(words: str) -> Reply:
     return json_reply({"error": words, "response": False}, 404)
 

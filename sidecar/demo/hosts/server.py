@@ -24,7 +24,7 @@ HOSTS: Mapping[str, Play] = MappingProxyType(
         "raw.githubusercontent.com": others.github_raw,
         "api.github.com": others.github_api,
         "api.mdblist.com": others.mdblist,
-        "mdblist.com": others.not_found_page,
+        "mdblist.com": others.mdblist_site,
         "www.omdbapi.com": others.omdb,
         "api.graphql.imdb.com": imdb.graphql,
         "graphql.imdb.com": imdb.graphql,
