@@ -126,8 +126,8 @@ def _host_config(wish: Wish) -> dict[str, Any]:
 
 
 def _mount(source: str, target: PurePosixPath, *, read_only: bool = False) -> dict[str, Any]:
-    options = {"Propagation": "rprivate"}
-    return {"Type": "bind", "Source": source, "Target": str(target), "ReadOnly": read_only, "BindOptions": options}
+    # No propagation is asked for: Docker's own choice is private, but below its data directory (a volume), where that may not be.
+    return {"Type": "bind", "Source": source, "Target": str(target), "ReadOnly": read_only}
 
 
 def user_of(uid: int, gid: int, *, rootless: bool) -> tuple[int, int]:

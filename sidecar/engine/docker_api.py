@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.utils import parse_repository_tag
 from requests.exceptions import RequestException
 
@@ -65,7 +65,7 @@ class Docker:
         with self._api() as api:
             try:
                 return str(api.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]  # the stubs lack it
-            except ImageNotFound:
+            except NotFound:
                 return None
 
     def pull(self, name: str, progress: Callable[[str], bool]) -> None:

@@ -17,12 +17,13 @@ import pytest
 
 from sidecar.engine.container import ContainerEngine, Limits
 from sidecar.engine.docker_api import Docker
-from sidecar.errors import EngineAway, EngineMissing
+from sidecar.errors import EngineAway, EngineError, EngineMissing
 from sidecar.model import OutcomeKind, PictureState
 from sidecar.tasks import Tasks
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.docker.image import worker_image
+from tests.docker.registry import registry
 from tests.e2e.house import house
 from tests.e2e.test_warm import config_of
 from tests.engine.rig import make_job
@@ -214,6 +215,37 @@ async def test_a_missing_image_is_said_and_nothing_is_fetched(
         assert "Docker has no image no-such-image:v0. Build it (docker build -f renderer/Dockerfile" in told["worker"]
         page = data_dir / "gallery" / "index.html"
         await home.until(lambda: page.exists() and "no-such-image:v0" in page.read_text())
+
+
+async def test_an_image_is_pulled_when_asked_for_and_the_progress_is_told(
+    standin: KometaInstall, docker: Docker, image_of: Callable[[KometaInstall], str], tmp_path: Path, data_dir: Path
+) -> None:
+    config = config_of("custom", tmp_path / "config")
+    async with registry(image_of(standin), tmp_path, pause=0.04) as name:
+        # Docker has these layers; what it has by another name it does not fetch again
+        subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
+        engine = {"kind": "container", "image": name, "pull": True, "kometa_home": None, "kometa_python": None}
+        try:
+            async with house(standin, config, data_dir, world=small_world(), engine=engine) as home:
+                run = await home.run("done")
+                told = [str(data["detail"]) for kind, data in home.heard if kind == "health" and data["part"] == "worker"]
+        finally:
+            subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
+    assert any(f"image {name} is being pulled" in detail for detail in told), told
+    assert run.engine is not None
+    assert run.engine.via == "container"
+
+
+async def test_a_pull_that_fails_is_told(bench: Bench) -> None:
+    """Nobody listens there: Docker says so, and so do we; the next start tries again."""
+    name = "127.0.0.1:1/worker:v1"
+    engine = bench.make(image=name, pull=True, patient=True)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"127\.0\.0\.1:1"):
+            await engine.start()
+    hasty = bench.make(image=name, pull=True)
+    with pytest.raises(EngineAway, match=f"image {name} is being pulled: just begun"):
+        await hasty.start()
 
 
 async def test_an_image_without_a_worker_is_told_by_its_words(bench: Bench) -> None:
