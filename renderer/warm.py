@@ -81,6 +81,9 @@ def load(home: Path, cache: Path | None = None, without: str = "") -> Kometa:
                 _import(name)
     sys.pycache_prefix = str(cache) if cache else None
     sys.dont_write_bytecode = cache is None
+    for name in ("logs", "util"):
+        if not (home / "modules" / f"{name}.py").is_file():
+            raise Unusable(f"Kometa in {home} cannot be loaded: modules/{name}.py is missing")
     preload = without or _modules(home, skipped)
     _pillow()
     memo = Memo(version(home))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
-from sidecar.model import PictureState
+from sidecar.model import Change, PictureState
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import house
@@ -30,7 +31,7 @@ async def test_pictures_come_from_a_worker_elsewhere_as_from_one_here(kometa: Ko
         assert {picture.state for picture in run.pictures} == {PictureState.RENDERED}
         assert [(p.target.id, p.after) for p in run.pictures] == [(p.target.id, p.after) for p in wanted.pictures]
         await home.until(lambda: home.app.engine.info is None)
-        home.app.render_now()
+        home.app.pipeline.submit(Change(reason="request", seen=time.monotonic()))
         await asyncio.sleep(0.2)
         async with running(exchange, kometa.home, kometa.python):
             again = await home.run("done", after=1)
