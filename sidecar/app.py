@@ -282,7 +282,7 @@ class App:
             trusted_proxies=settings.trusted_proxies,
             allowed_hosts=() if is_loopback(settings.host) else _names(),
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        runner = web.AppRunner(app, access_log=None, logger=pages.ServerLog(), shutdown_timeout=2.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:

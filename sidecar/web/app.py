@@ -87,6 +87,8 @@ def make_app(
     except ValueError as error:
         raise SettingsError(f"web.trusted_proxies: {error}") from error
     door = Door(token, hold=hold)
+    if door.open and (base_url or proxies.known):
+        log.warning("a reverse proxy lets others in, and there is no web.token: make sure that it asks for a login itself")
     hosts = Hosts([*allowed_hosts, outside.hostname or ""])
     origins = frozenset({f"{outside.scheme}://{outside.netloc}".lower()} if base_url else ())
     files = GalleryFiles(gallery)
@@ -122,6 +124,8 @@ def make_app(
             if error.status < 400:
                 raise
             return explain(error, inner(request))
+        except web.RequestPayloadError:
+            return answer(400, "bad_request", "The body is not what its headers say.", inner(request))
         except SidecarError as error:
             level = logging.INFO if isinstance(error, ReviewError) else logging.WARNING
             log.log(level, "request %s %s: %s", request.method, request.rel_url.raw_path, error)

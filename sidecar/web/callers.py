@@ -51,6 +51,11 @@ class Proxies:
         """``networks`` like ``172.18.0.0/16`` or ``::1``. ValueError for anything else."""
         self._networks = tuple(ipaddress.ip_network(network, strict=False) for network in networks)
 
+    @property
+    def known(self) -> bool:
+        """Whether there are any."""
+        return bool(self._networks)
+
     def caller(self, request: web.Request) -> Caller:
         """Who sent ``request``."""
         scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")

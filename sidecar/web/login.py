@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from aiohttp import hdrs, web
 
@@ -54,10 +54,16 @@ class Login:
         return self._form(200, after)
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        given, after = form.get("token", ""), _safe(str(form.get("next", "")))
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise web.HTTPUnsupportedMediaType
+        text = (await request.read()).decode("utf-8", "replace")
+        try:
+            form = dict(parse_qsl(text, max_num_fields=8))
+        except ValueError:
+            raise web.HTTPBadRequest from None
+        given, after = form.get("token", ""), _safe(form.get("next", ""))
         caller = request[CALLER]
-        tried = await self._door.try_token(given.strip(), caller) if isinstance(given, str) else Tried.WRONG
+        tried = await self._door.try_token(given.strip(), caller)
         if tried is Tried.TOO_MANY:
             wait = int(self._door.tries.wait(caller.key)) + 1
             return self._form(429, after, f"Too many tries. Wait {wait} seconds.", {hdrs.RETRY_AFTER: str(wait)})

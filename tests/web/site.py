@@ -23,7 +23,7 @@ from sidecar.publish import Gallery
 from sidecar.settings import Destination, ReviewSettings, Settings
 from sidecar.store import Blobs, State
 from sidecar.telling import Desk, notifier_of
-from sidecar.web import Events, make_app
+from sidecar.web import Events, ServerLog, make_app
 
 TIMEOUT = ClientTimeout(total=10)
 
@@ -155,7 +155,7 @@ async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
             redact=site.redact,
             **{"hold": 0.01, **settings},  # type: ignore[arg-type]
         )
-        runner = web.AppRunner(app, shutdown_timeout=2)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, logger=ServerLog())
         await runner.setup()
         try:
             listener = web.TCPSite(runner, "127.0.0.1", site.port, reuse_address=True)

@@ -232,6 +232,34 @@ async def test_a_flood_of_guesses_is_not_even_looked_at() -> None:
     assert looked == 1
 
 
+async def test_a_form_that_is_none_is_refused(closed: Site) -> None:
+    begin = b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    for headers, status in (
+        (b"Content-Type: multipart/form-data\r\n", 415),
+        (b"Content-Type: multipart/form-data; boundary=x\r\n", 415),
+        (b"Content-Type: application/json\r\n", 415),
+        (b"Content-Type: application/x-www-form-urlencoded; charset=foo\r\n", 403),
+        (b"Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\n", 400),
+    ):
+        found, text = await raw(closed.port, begin + headers + b"Content-Length: 4\r\n\r\n\xff\xfe&=")
+        assert found == status, text
+        assert "Content-Security-Policy" in text
+    many = b"&".join(b"token%d=x" % number for number in range(100))
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(many)
+    assert (await raw(closed.port, begin + form + many))[0] == 400
+
+
+async def test_what_is_no_http_is_one_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for request in (b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n"):
+        caplog.clear()
+        status, text = await raw(site.port, request)
+        assert status == 400
+        assert "text/plain" in text
+        assert [record.levelname for record in caplog.records] == ["INFO"]
+        assert caplog.records[0].exc_info is None
+
+
 async def test_a_foreign_cookie_opens_nothing(closed: Site) -> None:
     other = Door(SecretStr("another token")).cookie()
     own = Door(SecretStr(TOKEN)).cookie()

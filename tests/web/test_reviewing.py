@@ -127,6 +127,8 @@ async def test_a_bad_body_is_named(site: Site) -> None:
     assert error["error"]["code"] == "not_json"
     big = json.dumps({"targets": ["1" * 90] * 1000})
     assert (await site.ask("POST", "/approve", 413, data=big, headers={"Content-Type": "application/json"}))["error"]["code"] == "too_large"
+    coded = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert (await site.ask("POST", "/approve", 400, data="abcd", headers=coded))["error"]["code"] == "bad_request"
     assert (await site.get("/baselines"))["baselines"] == []
     await site.ask("POST", "/approve")  # no body is an empty one
     assert len((await site.get("/baselines"))["baselines"]) == 1

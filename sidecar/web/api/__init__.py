@@ -49,6 +49,8 @@ class Api:
         """``redact`` masks known secrets in every text that goes out; ``login``: a token is asked for."""
         self._redact = redact
         self._login = login
+        self._documents: dict[str, str] = {}
+        """By the path that it is reached below: at most two."""
         self.operations: tuple[Operation, ...] = check(
             (
                 *Reading(source, stream, redact).operations(),
@@ -67,5 +69,6 @@ class Api:
 
     async def _document(self, call: Call) -> web.StreamResponse:
         base = call.request.path.removesuffix(f"{ROOT}/openapi.json")
-        text = json.dumps(openapi.document(self.operations, base=base, login=self._login))
-        return web.Response(text=text, content_type="application/json")
+        if base not in self._documents:
+            self._documents[base] = json.dumps(openapi.document(self.operations, base=base, login=self._login))
+        return web.Response(text=self._documents[base], content_type="application/json")
