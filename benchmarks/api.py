@@ -38,6 +38,7 @@ from sidecar.publish import Gallery
 from sidecar.review import Against, Comparison, Decision, ReviewStatus, RunReview, TargetReview, Verdict
 from sidecar.settings import ReviewSettings
 from sidecar.store import Blobs, State
+from sidecar.telling import Desk
 from sidecar.web import Events, make_app
 from tests.web.site import Asked
 
@@ -210,6 +211,7 @@ async def served(data: Path, runs: int) -> AsyncIterator[int]:
         source=archive,
         actions=Asked(),
         reviewing=reviews,
+        telling=Desk(),
         redact=redact,
         max_listeners=LISTENERS + 5,
     )

@@ -19,7 +19,7 @@ HERE: Final = Path(__file__).parent
 def operations() -> str:
     """The API's table. Nothing is asked of what stands behind it."""
     nobody = cast("Any", None)
-    api = Api(source=nobody, actions=nobody, reviewing=nobody, events=nobody, stream=nobody, redact=str, login=False)
+    api = Api(source=nobody, actions=nobody, reviewing=nobody, telling=nobody, events=nobody, stream=nobody, redact=str, login=False)
     return openapi.table(api.operations)
 
 
