@@ -15,12 +15,17 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import hypothesis
 import pytest
 
 from tests.cold import STANDIN_INSTALL, KometaInstall
 
 if TYPE_CHECKING:
     from sidecar.demo import DemoHosts, DemoPlex, World
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any-machine")
 
 REQUIREMENTS: Final = "arrapi, cloudscraper, lxml, num2words, pathvalidate, PIL, plexapi, psutil, ruamel.yaml, schedule, tenacity, tmdbapis"
 """Modules that kometa.py cannot do without."""
