@@ -82,8 +82,8 @@ class Gallery:
                     self._publish_run(run, view.reviews.get(run.id))
             for name in ("timeline", "compare"):
                 self._put(f"{name}.html", self._pages.frame(name, view.config_dir))
-            html, cards = self._pages.index(view, frozenset(self._runs))
-            self._publish_cards(cards)
+            html, cards, targets = self._pages.index(view, frozenset(self._runs))
+            self._publish_cards(cards, targets)
             settled = view.current is None
             if view.shown is not None and view.shown != self._summarised:
                 self._put("summary.json", dumps(summary(view.shown, self._images)), durable=True)
@@ -179,12 +179,12 @@ class Gallery:
             self._put_all(forms("data/decisions", decisions_data(view.standings, view.last_batch, self._images)))
             self._decided = decided
 
-    def _publish_cards(self, cards: Mapping[str, str]) -> None:
+    def _publish_cards(self, cards: Mapping[str, str], targets: Collection[str]) -> None:
         place = self._root / "cards"
         for target, html in cards.items():
             self._put(f"cards/{_safe(target)}.html", html.encode("utf-8", "replace"))
-        self._pages.forget("", keep=cards)
-        wanted = {f"{target}.html" for target in cards}
+        self._pages.forget("", keep=targets)
+        wanted = {f"{target}.html" for target in targets}
         if place.is_dir():
             for path in place.iterdir():
                 if path.name not in wanted:

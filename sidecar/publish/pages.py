@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +56,7 @@ class Pages:
         self._images = images
         self._assets = assets
         self._cards: dict[tuple[str, str], tuple[Card, Markup]] = {}
+        self._details: dict[tuple[str, str], tuple[Card, Markup]] = {}
         # Two pages of other assets are of other builds: the live page reloads itself when this changes.
         self._build = hashlib.sha256("".join(sorted(assets.values())).encode()).hexdigest()[:10]
         environment = Environment(
@@ -74,11 +75,16 @@ class Pages:
         environment.globals["unaided"] = unaided
         self._environment = environment
         self._card = environment.get_template("card.html")
+        self._detail = environment.get_template("detail.html")
         self._page = environment.get_template("page.html")
         self._frames = {name: environment.get_template(f"{name}.html") for name in ("timeline", "compare")}
 
-    def index(self, view: GalleryView, linked: frozenset[str]) -> tuple[bytes, dict[str, Markup]]:
-        """The first page, and its cards by target. ``linked`` are the runs that have a page of their own."""
+    def index(self, view: GalleryView, linked: frozenset[str]) -> tuple[bytes, dict[str, Markup], frozenset[str]]:
+        """The first page, its cards by target, and all its targets. ``linked`` are the runs that have a page of their own.
+
+        Of the cards, those that wait to be drawn are left out: nobody asks for one before its picture came, and a render of
+        500 targets would begin with writing 500 files.
+        """
         cards = index_cards(view)
         failed = view.latest if view.latest and view.latest.state in (RunState.FAILED, RunState.INVALID) else None
         html = self._render(
@@ -97,7 +103,8 @@ class Pages:
             review=view.reviews.get(view.shown.id) if view.shown else None,
             standings=view.standings,
         )
-        return html, {card.id: self._card_html(card, "") for card in cards}
+        there = [card for card in cards if not card.pending and card.status is not Status.WAITING]
+        return html, {card.id: self._card_html(card, "") for card in there}, frozenset(card.id for card in cards)
 
     def frame(self, name: str, config_dir: str) -> bytes:
         """``timeline`` or ``compare``: a page that its script fills with what the data files say."""
@@ -127,6 +134,7 @@ class Pages:
         """Drop remembered cards of pages at ``base`` but those of the targets in ``keep``."""
         kept = frozenset(keep)
         self._cards = {key: value for key, value in self._cards.items() if key[0] != base or key[1] in kept}
+        self._details = {key: value for key, value in self._details.items() if key[0] != base or key[1] in kept}
 
     def _render(
         self,
@@ -187,30 +195,42 @@ class Pages:
             return known[1]
         picture = card.picture
         shot = self._images.shot
-        before, after = shot(picture.before), shot(picture.after)
         review = card.review
         comparison = review.comparison if review else None
-        only = after or before
+        only = shot(picture.after) or shot(picture.before)
+        about = {
+            "base": base,
+            "card": card,
+            "picture": picture,
+            "target": picture.target,
+            "before": shot(picture.before),
+            "after": shot(picture.after),
+            "review": review,
+            "reference": shot(review.reference) if review else None,
+            "comparison": comparison,
+            "problems": count_problems(picture.problems, {}),
+        }
         html = self._card.render(
-            base=base,
-            card=card,
-            picture=picture,
-            target=picture.target,
-            before=before,
-            after=after,
-            review=review,
-            reference=shot(review.reference) if review else None,
-            comparison=comparison,
+            **about,
             mask=shot(comparison.mask) if comparison else None,
             boxes=";".join(",".join(map(str, box)) for box in comparison.boxes) if comparison else "",
             shape=_shape(picture, only.landscape if only and only.width else None, bool(only and only.square)),
-            overlays=[facts(overlay) for overlay in picture.overlays],
-            left_out=[facts(overlay) for overlay in picture.left_out],
-            problems=count_problems(picture.problems, {}),
+            detail=self._detail_html(card, about),
         )
         # The key is of the card's content: the live page replaces a card only where its key differs.
         markup = Markup(html.replace("KEY", hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:12], 1))  # noqa: S704 - from an autoescaping template
         self._cards[base, card.id] = (card, markup)
+        return markup
+
+    def _detail_html(self, card: Card, about: Mapping[str, object]) -> Markup:
+        """Most of a card's text; the same while it waits to be drawn anew, and whatever was decided of it."""
+        plain = replace(card, pending=False, verdict=None)
+        known = self._details.get((str(about["base"]), card.id))
+        if known is not None and known[0] == plain:
+            return known[1]
+        overlays, left_out = ([facts(overlay) for overlay in some] for some in (card.picture.overlays, card.picture.left_out))
+        markup = Markup(self._detail.render({**about, "overlays": overlays, "left_out": left_out}))  # noqa: S704 - likewise
+        self._details[str(about["base"]), card.id] = (plain, markup)
         return markup
 
 

@@ -17,7 +17,7 @@ from sidecar.publish import GalleryView, RunBrief
 from sidecar.publish.text import visible
 from sidecar.review import Edit, FileEdit, Moment, Timeline
 from tests.browser.desk import Desk, card, position, slider, unfold, until
-from tests.browser.scenes import everything
+from tests.browser.scenes import everything, reviewed, with_history
 from tests.publish.reviews import review_of, standing
 from tests.publish.samples import START
 from tests.publish.test_gallery import HOSTILE, hostile_run
@@ -203,6 +203,57 @@ async def test_no_width_scrolls_sideways(desk: Desk, tab: Page, width: int) -> N
         frame = await tab.locator("#viewer .pane").last.bounding_box()
         assert frame
         assert frame["x"] + frame["width"] <= width
+
+
+@pytest.mark.parametrize("width", [360, 820, 1440])
+async def test_no_width_scrolls_the_past_sideways(desk: Desk, tab: Page, width: int) -> None:
+    await with_history(desk)
+    await tab.set_viewport_size({"width": width, "height": 800})
+    for name, words in (
+        ("timeline.html?target=101", "Picture 2 of 2"),
+        ("compare.html", "pictures differ"),
+        ("index.html", "The same change"),
+    ):
+        await tab.goto(f"{desk.root.as_uri()}/{name}")
+        await tab.get_by_text(words).first.wait_for()
+        assert await tab.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+PART = """() => {
+  const part = document.activeElement.closest(".skip, .bar, #run, #controls, #edit, #pictures, #history, .foot");
+  const box = document.activeElement.getBoundingClientRect();
+  return part ? [part.id || part.className, box.width > 0 && box.height > 0] : [null, false];
+}"""
+"""The part of the page that has the focus, and whether what has it can be seen."""
+
+
+async def test_the_focus_goes_through_the_page_in_order(desk: Desk, tab: Page) -> None:
+    """From the skip link through the bar, what to decide on and the filters to the first card; and into the dialog and back."""
+    await desk.publish(reviewed(desk))
+    await tab.goto(f"{desk.root.as_uri()}/index.html")
+    parts = []
+    while True:
+        await tab.keyboard.press("Tab")
+        part, seen = await tab.evaluate(PART)
+        if part is None:
+            break
+        assert seen, parts
+        if not parts or parts[-1] != part:
+            parts.append(part)
+    assert parts == ["skip", "bar", "run", "controls", "edit", "pictures", "history", "foot"]
+    await tab.locator("#t-101 a[data-open]").focus()
+    await tab.keyboard.press("Enter")
+    for _ in range(30):
+        await tab.keyboard.press("Tab")
+        assert await tab.evaluate("document.activeElement === document.body || document.activeElement.closest('#viewer') !== null")
+    await tab.keyboard.press("Escape")
+    await until(tab, "document.activeElement.closest('article')?.id === 't-101'")
+    # The skip link leads past all that comes before the pictures.
+    await tab.goto(f"{desk.root.as_uri()}/index.html")
+    await tab.keyboard.press("Tab")
+    await tab.keyboard.press("Enter")
+    await tab.keyboard.press("Tab")
+    assert await tab.evaluate("document.activeElement.closest('#pictures') !== null")
 
 
 async def test_the_theme_follows_the_system_until_chosen(desk: Desk, tab: Page) -> None:

@@ -274,6 +274,24 @@ def test_hostile_text_stays_text(gallery: Gallery, root: Path, store: Store) -> 
         json.loads(path.read_text())
 
 
+def test_a_run_begins_without_writing_each_card(gallery: Gallery, root: Path, store: Store) -> None:
+    """A card's file is written when its picture comes: nobody asks for it before."""
+    gray, red, navy = (store.flat(colour) for colour in ("gray", "red", "navy"))
+    done = run(1, tuple(rendered(movie(n, f"M{n}"), gray, red) for n in range(1, 6)))
+    gallery.publish(GalleryView(shown=done, latest=done))
+    waiting = tuple(replace(picture, state=PictureState.WAITING, after=None) for picture in done.pictures)
+    current = run(2, waiting, state=RunState.RENDERING, ended=None, changed=())
+    before = snapshot(root / "cards")
+    gallery.publish(GalleryView(shown=done, latest=done, current=current))
+    assert len(page(root / "index.html").all("article")) == 5
+    assert snapshot(root / "cards") == before
+    current = replace(current, pictures=(rendered(movie(1, "M1"), gray, navy), *waiting[1:]))
+    gallery.publish(GalleryView(shown=done, latest=done, current=current))
+    after = snapshot(root / "cards")
+    assert {name for name in before if after[name] != before[name]} == {"1.html"}
+    assert navy.sha256 in (root / "cards/1.html").read_text()
+
+
 def test_no_inline_code_and_nothing_from_elsewhere(gallery: Gallery, root: Path, store: Store) -> None:
     done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
     gallery.publish(GalleryView(shown=done, latest=done))
