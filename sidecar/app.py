@@ -218,6 +218,7 @@ class App:
             status=self.status,
             health=lambda: self.showcase.health,
             problems=lambda: (*self.state.problems, *self.watcher.problems),
+            current=lambda: self.showcase.view.current,
         )
         self.housekeeping = Housekeeping(
             state=self.state,

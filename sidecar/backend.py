@@ -30,12 +30,15 @@ class Archive:
         status: Callable[[], Mapping[str, object]],
         health: Callable[[], Sequence[Health]],
         problems: Callable[[], Sequence[Problem]],
+        current: Callable[[], Run | None] = lambda: None,
     ) -> None:
+        """``current`` gives the run in progress as it is now: the state knows it only as it began."""
         self._state = state
         self._logs = logs
         self._status = status
         self._health = health
         self._problems = problems
+        self._current = current
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._reviews: OrderedDict[str, RunReview] = OrderedDict()
 
@@ -53,6 +56,9 @@ class Archive:
 
     async def run(self, run_id: str) -> Run | None:
         """An ended run never changes: it is read once, as long as it is asked for."""
+        current = self._current()
+        if current is not None and current.id == run_id:
+            return current
         run = self._runs.get(run_id) or await self._state.run(run_id)
         return _kept(self._runs, run_id, run) if run is not None and run.state.final else run
 

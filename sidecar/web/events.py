@@ -2,10 +2,12 @@
 
 Kinds and their data (every listener ignores kinds and keys that it does not know):
 
-    run.started   run, reason
-    run.phase     run, name, shard, detail
-    picture       run, target, state, and the URLs before, after (from the gallery's root) where there are any
-    run.ended     run, state, changed, errors
+    run.started   run, reason, targets (how many)
+    run.phase     run, phase, name (for people), shard, detail
+    picture       run, target, title, state
+    run.ended     run, state, changed (ids of targets), errors (how many)
+    run.reviewed  run, counts (targets by review status)
+    decided       batch, verdict (null for an undo), run, targets, who
     health        part, ok, detail
     reload        what was missed cannot be told any more: fetch the page anew
 

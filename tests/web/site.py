@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientTimeout, CookieJar, web
 from sidecar import reviewing
 from sidecar.backend import Archive
 from sidecar.logs import Redactor
-from sidecar.model import Health, Problem
+from sidecar.model import Health, Problem, Run
 from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import Showcase
 from sidecar.publish import Gallery
@@ -58,6 +58,8 @@ class Site:
     redact: Redactor = field(default_factory=Redactor)
     doing: dict[str, object] = field(default_factory=dict)
     """What differs in /api/v1/status from an idle daemon that never rendered."""
+    current: Run | None = None
+    """The run in progress, as it is now."""
     notifications: Sequence[Destination] = ()
     """The settings' destinations."""
     port: int = 0
@@ -144,7 +146,14 @@ async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
     """Serve ``site`` until the block ends."""
     await site.open()
     try:
-        source = Archive(state=site.state, logs=site.logs, status=site.status, health=lambda: site.parts, problems=lambda: site.notes)
+        source = Archive(
+            state=site.state,
+            logs=site.logs,
+            status=site.status,
+            health=lambda: site.parts,
+            problems=lambda: site.notes,
+            current=lambda: site.current,
+        )
         app = make_app(
             gallery=site.gallery,
             events=site.events,

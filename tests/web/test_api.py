@@ -165,6 +165,22 @@ async def test_targets_of_a_run(site: Site) -> None:
     assert (other["state"], other["after"], other["changed"]) == ("untouched", None, False)
 
 
+async def test_the_run_in_progress_is_told_as_it_is_now(site: Site) -> None:
+    """The database knows it only as it began: every picture waits."""
+    now = a_run(state=RunState.RENDERING, ended=None)
+    begun = replace(now, pictures=tuple(replace(picture, state=PictureState.WAITING, after=None) for picture in now.pictures))
+    await site.state.save_run(begun)
+    states = [target["state"] for target in (await site.get("/runs/latest/targets"))["targets"]]
+    assert states == ["waiting", "waiting"]
+    site.current = now
+    states = [target["state"] for target in (await site.get("/runs/latest/targets"))["targets"]]
+    assert states == ["rendered", "untouched"]
+    # Once it has ended, what was saved counts.
+    site.current = None
+    await site.state.save_run(replace(now, state=RunState.DONE, ended=START))
+    assert (await site.get(f"/runs/{run_id(1)}"))["state"] == "done"
+
+
 async def test_captures_of_a_run(site: Site) -> None:
     blocked = tuple(
         BlockedWrite(
