@@ -74,6 +74,8 @@ class TargetReview:
     against: Against | None = None
     reference_run: str = ""
     """The run that the reference was approved in, or that it comes from."""
+    reference_engine: str = ""
+    """Who drew the reference: kometa, or draft."""
     comparison: Comparison | None = None
     """None where there is nothing to compare; a fraction of 0 for equal pictures."""
     threshold: float = 0.0
@@ -175,6 +177,8 @@ class Decision:
     run_id: str
     who: str
     at: datetime
+    engine: str = "kometa"
+    """Who drew the picture: kometa, or draft."""
     undone_by: str = ""
     undone_at: datetime | None = None
 
@@ -237,6 +241,8 @@ class Moment:
     """The bare art under it."""
     edit: EditBrief | None = None
     """What was edited in its first run."""
+    engine: str = ""
+    """Who drew it: kometa, or draft."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ class _Reference:
     blob: Blob
     against: Against
     run_id: str
+    engine: str
 
 
 class Comparer:
@@ -77,7 +78,7 @@ class Comparer:
         previous = await self._state.run(previous_id) if previous_id else None
         standings = await self._state.standings()
         last = {picture.target.id: picture for picture in previous.pictures} if previous else {}
-        references = {picture.target.id: await self._reference(run, picture, last, previous_id, standings) for picture in run.pictures}
+        references = {picture.target.id: await self._reference(run, picture, previous, last, standings) for picture in run.pictures}
         bearing = await self._overlays(references, previous)
         in_use = any(standing.baseline for standing in standings.values())
         reviews = await asyncio.gather(
@@ -107,17 +108,19 @@ class Comparer:
         return comparison is None or comparison.fraction > threshold
 
     async def _reference(
-        self, run: Run, picture: Picture, last: Mapping[str, Picture], previous_id: str, standings: Mapping[str, Standing]
+        self, run: Run, picture: Picture, previous: Run | None, last: Mapping[str, Picture], standings: Mapping[str, Standing]
     ) -> _Reference | None:
         target = picture.target.id
         standing = standings.get(target)
         if standing is not None and standing.baseline is not None:
-            return _Reference(blob=standing.baseline.blob, against=Against.BASELINE, run_id=standing.baseline.run_id)
+            return _Reference(
+                blob=standing.baseline.blob, against=Against.BASELINE, run_id=standing.baseline.run_id, engine=standing.baseline.engine
+            )
         blob = last[target].shown if target in last else None
-        if blob is not None:
-            return _Reference(blob=blob, against=Against.PREVIOUS, run_id=previous_id)
+        if blob is not None and previous is not None:
+            return _Reference(blob=blob, against=Against.PREVIOUS, run_id=previous.id, engine=_engine(previous))
         blob = await self._state.last_after(target, before=run.id)  # it failed the last time, or was not asked for
-        return _Reference(blob=blob, against=Against.PREVIOUS, run_id="") if blob else None
+        return _Reference(blob=blob, against=Against.PREVIOUS, run_id="", engine="") if blob else None
 
     async def _overlays(self, references: Mapping[str, _Reference | None], previous: Run | None) -> dict[str, Overlays]:
         """What each reference bore, by target, as far as its run is still known and told it."""
@@ -144,6 +147,7 @@ class Comparer:
             reference=reference.blob if reference else None,
             against=reference.against if reference else None,
             reference_run=reference.run_id if reference else "",
+            reference_engine=reference.engine if reference else "",
         )
         if picture.state is PictureState.GONE:
             return replace(review, status=ReviewStatus.GONE, shown=None)
@@ -222,6 +226,10 @@ def _changes(run: Run, reviews: Sequence[TargetReview], bearing: Mapping[str, Ov
                 )
             )
     return changes
+
+
+def _engine(run: Run) -> str:
+    return run.engine.kind if run.engine else ""
 
 
 def _stand_back() -> None:

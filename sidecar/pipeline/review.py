@@ -228,11 +228,16 @@ class Reviews:
         before = standing.verdict_on(review.shown)
         if before is verdict:
             return f"{verdict.value} already", None
-        decision = Decision(batch="", target=review.target, verdict=verdict, blob=review.shown, run_id=run.id, who="", at=run.started)
+        engine = run.engine.kind if run.engine else "kometa"
+        decision = Decision(
+            batch="", target=review.target, verdict=verdict, blob=review.shown, run_id=run.id, who="", at=run.started, engine=engine
+        )
         if standing.baseline is None:
             if verdict is Verdict.REJECTED and every and review.status in _EQUAL:
                 return "no different from its reference", None
             return "", decision
+        if verdict is Verdict.APPROVED and engine != standing.baseline.engine == "kometa":
+            return "it is a draft, and its baseline is Kometa's picture", None
         picture = next(picture for picture in run.pictures if picture.target.id == review.target)
         if await self._comparer.differs(picture, standing.baseline.blob):
             return "", decision

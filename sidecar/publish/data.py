@@ -76,6 +76,7 @@ def _review(review: TargetReview | None, images: Images) -> Json:
         "reference": shot_data(images.shot(review.reference)) if review else None,
         "against": review.against if review else None,
         "reference_run": review.reference_run if review else "",
+        "reference_engine": review.reference_engine if review else "",
         "diff": {
             "fraction": round(comparison.fraction, 8),
             "percent": percent(comparison.fraction),
@@ -178,7 +179,7 @@ def decisions_data(standings: Mapping[str, Standing], last: Sequence[Decision], 
 
 
 def _word(word: Decision) -> Json:
-    return {"sha256": word.blob.sha256, "run": word.run_id, "who": word.who, "at": word.at, "batch": word.batch}
+    return {"sha256": word.blob.sha256, "run": word.run_id, "who": word.who, "at": word.at, "batch": word.batch, "engine": word.engine}
 
 
 def timeline_data(timeline: Timeline, paged: frozenset[str], images: Images) -> Json:
@@ -198,6 +199,7 @@ def timeline_data(timeline: Timeline, paged: frozenset[str], images: Images) -> 
                 "started": moment.started,
                 "revision": moment.revision,
                 "state": moment.state,
+                "engine": moment.engine or None,
                 "shot": shot_data(images.shot(moment.blob)),
                 "before": shot_data(images.shot(moment.before)),
                 "edit": _edit_brief(moment.edit),

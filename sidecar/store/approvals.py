@@ -29,8 +29,8 @@ class Approvals:
         def put(connection: sqlite3.Connection) -> None:
             put_blobs(connection, (decision.blob for decision in decisions))
             connection.executemany(
-                "INSERT INTO baselines (target_id, sha256, run_id, who, at, verdict, batch) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(d.target, d.blob.sha256, d.run_id, d.who, d.at.timestamp(), d.verdict.value, d.batch) for d in decisions],
+                "INSERT INTO baselines (target_id, sha256, run_id, who, at, verdict, batch, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(d.target, d.blob.sha256, d.run_id, d.who, d.at.timestamp(), d.verdict.value, d.batch, d.engine) for d in decisions],
             )
 
         await self._database.write(put, durable=True)
@@ -93,6 +93,7 @@ def _decision(row: sqlite3.Row) -> Decision:
         run_id=row["run_id"],
         who=row["who"],
         at=datetime.fromtimestamp(row["at"], UTC),
+        engine=row["engine"],
         undone_by=row["undone_by"],
         undone_at=datetime.fromtimestamp(row["undone_at"], UTC) if row["undone_at"] is not None else None,
     )

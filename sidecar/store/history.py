@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
@@ -38,7 +37,6 @@ class History:
 
     async def save_review(self, review: RunReview) -> None:
         """Keep ``review`` with its run; passed over where the run was forgotten meanwhile."""
-        body = await asyncio.to_thread(codec.dumps, review)
         shown: list[Blob | None] = []
         for target in review.targets:
             shown += [target.shown, target.reference, target.comparison.mask if target.comparison else None]
@@ -47,7 +45,9 @@ class History:
             if connection.execute("SELECT 1 FROM runs WHERE id = ?", (review.run_id,)).fetchone() is None:
                 return
             connection.execute("DELETE FROM reviews WHERE run_id = ?", (review.run_id,))
-            connection.execute("INSERT INTO reviews (run_id, at, body) VALUES (?, ?, ?)", (review.run_id, review.at.timestamp(), body))
+            connection.execute(
+                "INSERT INTO reviews (run_id, at, body) VALUES (?, ?, ?)", (review.run_id, review.at.timestamp(), codec.dumps(review))
+            )
             brief = _brief(connection.execute("SELECT body FROM briefs WHERE run_id = ?", (review.run_id,)).fetchone())
             if brief is not None:
                 brief = replace(brief, counts=review.counts, edit=review.edit.brief if review.edit else None)
@@ -133,7 +133,8 @@ def _moments(connection: sqlite3.Connection, target_id: str, limit: int) -> list
         row = connection.execute(_MOMENT, (target_id, first)).fetchone()
         moment, brief = _moment(row), _brief(row)
         if moment is not None:
-            moments.append(replace(moment, runs=runs, last_run=last, edit=brief.edit if brief else None))
+            engine = brief.engine.kind if brief and brief.engine else ""
+            moments.append(replace(moment, runs=runs, last_run=last, engine=engine, edit=brief.edit if brief else None))
     return moments
 
 

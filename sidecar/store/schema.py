@@ -139,4 +139,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         mark TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    -- Who drew what was decided on: a draft is never taken for Kometa's picture.
+    ALTER TABLE baselines ADD COLUMN engine TEXT NOT NULL DEFAULT 'kometa';
+    """,
 )

@@ -22,6 +22,7 @@ from sidecar.review import RunReview
 from sidecar.store import Blobs, State
 
 KOMETA = EngineInfo(kind="kometa", via="process", version="2.4.4")
+DRAFT = EngineInfo(kind="draft", via="draft", version="0.1.0")
 SIZE = (100, 150)
 
 
@@ -53,7 +54,9 @@ class Desk:
         image.save(out, "PNG")
         return await self.blobs.put(out.getvalue())
 
-    async def run(self, pictures: Sequence[Picture], *, state: RunState = RunState.DONE, revision: str = "") -> Run:
+    async def run(
+        self, pictures: Sequence[Picture], *, state: RunState = RunState.DONE, revision: str = "", engine: EngineInfo = KOMETA
+    ) -> Run:
         self.count += 1
         last = await self.state.last_good()
         before = {picture.target.id: picture.shown for picture in last.pictures} if last else {}
@@ -64,7 +67,7 @@ class Desk:
             started=datetime(2026, 11, 21, 1, 1, self.count, tzinfo=UTC),
             ended=datetime(2026, 11, 21, 1, 1, self.count, tzinfo=UTC) + timedelta(seconds=1),
             revision=revision or f"{self.count:064x}",
-            engine=KOMETA,
+            engine=engine,
             pictures=tuple(pictures),
             changed=tuple(p.target.id for p in pictures if p.shown and p.shown != before.get(p.target.id)),
         )

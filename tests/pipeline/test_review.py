@@ -13,7 +13,7 @@ from sidecar.errors import NotThere, ReviewError
 from sidecar.model import PictureState, RunState
 from sidecar.pipeline.comparing import Measures
 from sidecar.review import Against, ReviewStatus, Verdict
-from tests.pipeline.desk import Desk, drawn, open_desk
+from tests.pipeline.desk import DRAFT, Desk, drawn, open_desk
 
 BADGE = (10, 20, 30, 15)
 
@@ -295,3 +295,23 @@ async def test_a_disk_that_refuses_costs_time_not_timelines(desk: Desk, monkeypa
     while not (place / "1.js").exists():
         await asyncio.sleep(0.01)
     serving.cancel()
+
+
+async def test_a_draft_never_takes_the_place_of_kometas_picture(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    await desk.run([drawn(1, plain)], engine=DRAFT)
+    await desk.reviews.approve(who="me")
+    await desk.showcase.flush()
+    assert desk.data("data/decisions")["targets"]["1"]["baseline"]["engine"] == "draft"
+    kometa = await desk.run([drawn(1, badge)])
+    review = await desk.compared(kometa)
+    assert [each.reference_engine for each in review.targets] == ["draft"], "and pages can say so"
+    assert (await desk.reviews.approve(who="me")).targets == ("1",)
+    draft = await desk.run([drawn(1, plain)], engine=DRAFT)
+    decided = await desk.reviews.approve(draft.id, ["1"], who="me")
+    assert decided.skipped == (("1", "it is a draft, and its baseline is Kometa's picture"),)
+    assert (await desk.reviews.reject(draft.id, ["1"], who="me")).targets == ("1",)
+    standing = (await desk.reviews.standings())["1"]
+    assert standing.baseline is not None
+    assert (standing.baseline.blob, standing.baseline.engine) == (badge, "kometa")
+    assert [moment.engine for moment in await desk.reviews.timeline("1")] == ["draft", "kometa", "draft"]
