@@ -24,6 +24,7 @@ from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.metrics import Metrics
 from sidecar.model import Change, Run, RunState
 from sidecar.pipeline import Pipeline, Planner, Renderer
+from sidecar.pipeline.asked import Asks
 from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.probes import Probes
@@ -173,6 +174,7 @@ class App:
             learn_secrets=self._redact.learn,
             follow=self.watcher.follow,
             notes=lambda: (*self.state.problems, *self.watcher.problems),
+            extra=settings.hooks.extra,
         )
         self.logs = RunLogs(places.logs, self._redact)
         self.reviews, comparer = reviewing.build(
@@ -220,6 +222,7 @@ class App:
             problems=lambda: (*self.state.problems, *self.watcher.problems),
             current=lambda: self.showcase.view.current,
         )
+        self.asks = Asks(self.planner, self.pipeline.submit)
         self.housekeeping = Housekeeping(
             state=self.state,
             blobs=self.blobs,
@@ -274,6 +277,8 @@ class App:
             actions=Controls(self.pipeline),
             reviewing=self.reviews,
             telling=self.desk,
+            asking=self.asks,
+            hook_secret=self.settings.hooks.secret,
             metrics=self._scrape,
             redact=self._redact,
             host=settings.host,
@@ -303,6 +308,7 @@ class App:
         """Watch and render until ``stop`` is set."""
         self._tasks.spawn(self.showcase.serve(), "gallery")
         self._tasks.spawn(self.reviews.serve(), "reviews")
+        self._tasks.spawn(self.asks.serve(), "hooks")
         self._tasks.spawn(self.probes.plex(), "probe: plex")
         self._tasks.spawn(self.probes.worker(), "probe: worker")
         await self.upkeep.start(self._tasks.spawn)

@@ -77,6 +77,8 @@ class Change:
     paths: tuple[Path, ...] = ()
     seen: float = 0.0
     """``time.monotonic()`` of the first event: save-to-picture is measured from here."""
+    libraries: tuple[str, ...] = ()
+    """Of a request: render these though nothing changed; empty for all."""
 
 
 # ── revision ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ seconds: https://discord.com/developers/docs/topics/rate-limits.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -118,7 +119,7 @@ class Discord:
             data = aiohttp.MultipartWriter("form-data")
             part = data.append(text, {"Content-Type": "application/json"})
             part.set_content_disposition("form-data", name="payload_json")
-            part = data.append(picture.data, {"Content-Type": "image/jpeg"})
+            part = data.append(io.BytesIO(picture.data), {"Content-Type": "image/jpeg"})
             part.set_content_disposition("form-data", name="files[0]", filename=sheet.FILE)
         method = "PATCH" if edit else "POST"
         return await request(self._session, self.name, method, str(url), data=data, headers=headers, patience=self._patience)

@@ -80,7 +80,7 @@ class Pipeline:
             kept, self._kept = self._kept, None
             log.info("%s is back: rendering what waited for it", part)
             reason = kept.reason if kept.reason in ASKED else f"{part} is back"
-            self.submit(Change(reason=reason, paths=kept.paths, seen=kept.seen))
+            self.submit(Change(reason=reason, paths=kept.paths, seen=kept.seen, libraries=kept.libraries))
 
     @property
     def waiting(self) -> bool:
@@ -207,10 +207,12 @@ class Pipeline:
 
 
 def _merge(old: Change | None, new: Change | None) -> Change | None:
-    """Both as one: the newer reason, all paths, the first sight."""
+    """Both as one: all paths, the first sight, and what was asked for; else the newer reason."""
     if old is None or new is None:
         return new or old
     paths = dict.fromkeys((*old.paths, *new.paths))
-    reason = old.reason if new.reason == "rescan" else new.reason
+    asked = [change for change in (old, new) if change.reason in ASKED]
+    reason = asked[-1].reason if asked else old.reason if new.reason == "rescan" else new.reason
+    libraries = {name for change in asked for name in change.libraries} if all(change.libraries for change in asked) else ()
     seen: list[Any] = [s for s in (old.seen, new.seen) if s]
-    return Change(reason=reason, paths=tuple(paths), seen=min(seen, default=0.0))
+    return Change(reason=reason, paths=tuple(paths), seen=min(seen, default=0.0), libraries=tuple(sorted(libraries)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sidecar import revision as revisions
 from sidecar.errors import ConfigError, EngineError, GatewayError
 from sidecar.gateway import Gateway
 from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Severity, Target
-from sidecar.plex import PlexReader, TargetWishes, resolve_targets
+from sidecar.plex import PlexReader, TargetWishes, Wish, resolve_targets
 from sidecar.store import State
 from sidecar.yamlfile import Document
 
@@ -77,7 +78,9 @@ class Planner:
         learn_secrets: Callable[[Iterable[str]], None],
         follow: Callable[[Iterable[Path]], None],
         notes: Callable[[], tuple[Problem, ...]],
+        extra: int = 8,
     ) -> None:
+        """``extra``: how many items that were asked for in passing (:meth:`want`) are previewed besides."""
         self._config_dir = config_dir
         self._options = options
         self._kometa = kometa
@@ -90,6 +93,16 @@ class Planner:
         self._notes = notes
         self._readers: dict[str, PlexReader] = {}
         self._servers: tuple[PlexServer, ...] = ()
+        self._extra: deque[int] = deque(maxlen=extra)
+        self.libraries: frozenset[str] = frozenset()
+        """Those with overlay files, of the last config that could be read; empty before there is one."""
+        self.targets: tuple[Target, ...] = ()
+        """Of the last plan."""
+
+    def want(self, rating_key: int) -> None:
+        """Preview that item too from now on; the newest few that were wanted are."""
+        if rating_key not in self._extra:
+            self._extra.append(rating_key)
 
     @property
     def readers(self) -> Mapping[str, PlexReader]:
@@ -106,9 +119,11 @@ class Planner:
         reading = await self._read(home)
         await self._connect(reading.servers)
         await self._gateway.check()
-        found = await resolve_targets(
-            self._readers, [library.plan for library in reading.libraries], self._wishes, await self._state.remembered()
-        )
+        wishes = replace(self._wishes, extra=[Wish(rating_key=key) for key in self._extra])
+        libraries = [library.plan for library in reading.libraries]
+        self.libraries = frozenset(library.name for library in libraries)
+        found = await resolve_targets(self._readers, libraries, wishes, await self._state.remembered())
+        self.targets = found.targets
         for (server, section), choices in found.remembered.items():
             await self._state.remember_targets(server, section, choices)
         revision = await asyncio.to_thread(revisions.freeze, reading, found.targets, self._store)

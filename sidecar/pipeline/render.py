@@ -157,7 +157,7 @@ class Renderer:
         states = {server: self._gateway.state(server) for server in {target.server for target in plan.targets}}
         day = at.astimezone().date()
         now = await asyncio.to_thread(sources, plan.revision, plan.preview, plan.meanings, plan.targets, info, states, day)
-        return sort_out(plan.targets, now, self._showcase.view.shown, plan.change.reason in ASKED, at)
+        return sort_out(plan.targets, now, self._showcase.view.shown, plan.change.reason in ASKED, at, plan.change.libraries)
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -91,8 +91,13 @@ def sources(
     return found
 
 
-def sort_out(targets: Sequence[Target], now: Mapping[Library, str], last: Run | None, asked: bool, at: datetime) -> Sorted:
-    """Which of ``targets`` are to be rendered, and the pictures of the others as they were in ``last``, the last good run."""
+def sort_out(
+    targets: Sequence[Target], now: Mapping[Library, str], last: Run | None, asked: bool, at: datetime, only: Sequence[str] = ()
+) -> Sorted:
+    """Which of ``targets`` are to be rendered, and the pictures of the others as they were in ``last``, the last good run.
+
+    ``asked``: render although nothing changed; with ``only``, of these libraries.
+    """
     known = {picture.target.id: picture for picture in last.pictures} if last else {}
     render: list[Target] = []
     reused: list[Picture] = []
@@ -101,7 +106,7 @@ def sort_out(targets: Sequence[Target], now: Mapping[Library, str], last: Run | 
     for library in libraries:
         mine = [target for target in targets if (target.server, target.library) == library]
         before = [known.get(target.id) for target in mine]
-        why[library] = _reason(now.get(library, ""), before, asked, at)
+        why[library] = _reason(now.get(library, ""), before, asked and (not only or library[1] in only), at)
         if why[library]:
             render += mine
         else:

@@ -75,6 +75,8 @@ async def resolve_targets(
     listed = await together(find(wish, places, remembered) for wish in wanted.listed) if places else []
     for wish, found in zip(wanted.listed, listed, strict=False):
         _note_listed(plan, found, name_of(wish), memory_of(wish))
+    extra = await together(find(wish, places, remembered) for wish in wanted.extra) if places else []
+    listed = [*listed, *(found for found in extra if found.item is not None)]
     by_library = await together(_library(place, wanted, listed, remembered, plan.problems) for place in places)
     for place, (targets, families, memory) in zip(places, by_library, strict=True):
         plan.remembered.setdefault((place.machine, place.section.key), {}).update(memory)

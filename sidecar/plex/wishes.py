@@ -58,6 +58,8 @@ class TargetWishes:
     """What is to be previewed."""
 
     listed: Sequence[Listed] = ()
+    extra: Sequence[Listed] = ()
+    """Likewise, asked for in passing: one that cannot be previewed is passed over in silence."""
     per_library: int = 8
     """Items of each library's top level chosen by themselves; 0 for the listed ones only."""
     seasons: bool | int = True

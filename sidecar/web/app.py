@@ -26,6 +26,7 @@ from sidecar.web.events import Events
 from sidecar.web.files import GalleryFiles
 from sidecar.web.headers import Hosts, add_headers, request_id
 from sidecar.web.health import Checks
+from sidecar.web.hooks import Asking, Hooks
 from sidecar.web.login import Login
 from sidecar.web.stream import Stream
 
@@ -47,6 +48,8 @@ def make_app(
     actions: Actions,
     reviewing: Reviewing,
     telling: Telling,
+    asking: Asking | None = None,
+    hook_secret: SecretStr | None = None,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
     redact: Callable[[str], str] = str,
     host: str = "127.0.0.1",
@@ -66,6 +69,7 @@ def make_app(
     actions          what people may ask for
     reviewing        takes what people decide of pictures
     telling          knows of notifications
+    asking           what hooks may ask for, with ``hook_secret``; without either there are none
     metrics          gives the text of /metrics; programs on this machine read it without the token, unless there is a ``base_url``
     redact           masks known secrets in every text that goes out
     host             the address listened on; SettingsError for one that others reach where there is no ``token``
@@ -105,7 +109,8 @@ def make_app(
     )
     checks = Checks(files, source.health, redact, metrics)
     login = Login(door, prefix=prefix, secure=outside.scheme == "https")
-    public = login.public | {checks.alive, checks.ready}
+    hooks = Hooks(hook_secret, asking, hold=hold)
+    public = login.public | hooks.public | {checks.alive, checks.ready}
 
     def inner(request: web.Request) -> str:
         """The request's path below the prefix, without the first slash."""
@@ -140,7 +145,8 @@ def make_app(
         path = inner(request)
         handles = request.match_info.handler
         request[CALLER] = caller = proxies.caller(request)
-        if handles != checks.alive and not hosts.allows(caller.host):
+        # Whoever calls a hook has its secret: no page of another site can have been rebound to this name.
+        if handles != checks.alive and handles not in hooks.public and not hosts.allows(caller.host):
             return answer(421, "wrong_host", "This name is not known here. Put it into web.base_url, or use the address.", path)
         request[ENTRY] = entry = await door.entry(request, caller)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, caller, entry, origins):
@@ -174,6 +180,7 @@ def make_app(
         api.add_to(app.router, base)
         checks.add_to(app.router, base)
         login.add_to(app.router, base)
+        hooks.add_to(app.router, base)
         if base:
             app.router.add_get(base, slash)
         app.router.add_get(base + "/{path:.*}", page)
