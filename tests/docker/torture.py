@@ -345,6 +345,8 @@ async def torture(kinds: list[str], chance: random.Random, tell: Callable[[str],
 
 
 async def _first(scene: Scene) -> bool:
+    if not (scene.data / "gallery" / "summary.json").exists():  # the database may be in the making
+        return False
     runs = await scene.runs()
     return bool(runs) and runs[0].state is RunState.DONE
 
