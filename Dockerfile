@@ -7,14 +7,15 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY . .
-RUN python3 -m pip install --no-cache-dir --no-compile --prefix=/install .
+RUN python3 -m venv /opt/kometa-sidecar && /opt/kometa-sidecar/bin/pip install --no-cache-dir .
 
 FROM ${PYTHON_IMAGE}
-COPY --from=build /install /usr/local
+COPY --from=build /opt/kometa-sidecar /opt/kometa-sidecar
 # Mount points that any user may use; a new volume takes this mode over.
-RUN python3 -m compileall -q /usr/local/lib/python3*/ && mkdir -p -m 1777 /data /exchange && chmod 1777 /data /exchange
+RUN mkdir -p /data /exchange && chmod 1777 /data /exchange
 
-ENV HOME=/tmp \
+ENV PATH=/opt/kometa-sidecar/bin:$PATH \
+    HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     KOMETA_SIDECAR_DATA=/data \
     KOMETA_SIDECAR_ENGINE__KIND=socket \

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker"), pytest.mark
 
 
 async def test_nothing_is_lost_doubled_or_left(docker_daemon: str) -> None:
-    missing = [name for name in ("docker", "dockerd", "containerd") if not shutil.which(name)]
+    missing = [name for name in ("docker", "dockerd", "containerd", "unshare") if not shutil.which(name)]
     if missing or os.geteuid() != 0:
         pytest.skip("no second Docker daemon: that needs root, dockerd and containerd")
     kinds = ["worker", "dockerd", "sidecar"]

@@ -77,7 +77,8 @@ class Dockerd:
         options = {"data-root": self.base / "docker", "exec-root": self.base / "exec", "pidfile": self.base / "d.pid", "host": self.url}
         words = [f"--{name}={value}" for name, value in options.items()]
         words += ["--bridge=none", "--iptables=false", "--ip6tables=false", f"--containerd={self.base}/c.sock"]
-        self.process = await self._run("dockerd", *words)
+        # In a network namespace of its own: with --bridge=none it takes the default bridge away, which is the machine's own Docker's.
+        self.process = await self._run("unshare", "--net", "dockerd", *words)
         for _ in range(600):
             if self.process.returncode is not None:
                 return False
@@ -96,7 +97,8 @@ class Dockerd:
         await until("containerd's socket", (self.base / "c.sock").exists, 60)
 
     async def _run(self, *words: str) -> asyncio.subprocess.Process:
-        with (self.base / f"{words[0]}.log").open("ab") as log:
+        name = "dockerd" if "dockerd" in words else words[0]
+        with (self.base / f"{name}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(*words, stdout=log, stderr=log, start_new_session=True)
 
     async def kill(self) -> None:
