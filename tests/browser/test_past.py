@@ -102,6 +102,18 @@ async def test_any_two_runs(desk: Desk, tab: Page) -> None:
     assert wrong == []
 
 
+async def test_data_files_are_read_again_and_again(desk: Desk, tab: Page) -> None:
+    """Each read ends, however they overlap; a file that is missing or holds something else is an error."""
+    await with_history(desk)
+    (desk.root / "data/other.js").write_text("window.other = 1;")
+    await tab.goto(place(desk, "compare.html"))
+    read = "name => Promise.allSettled(Array.from({ length: 12 }, () => gallery.load(name, true))).then(all => all.map(one => one.status))"
+    assert await tab.evaluate(read, "data/decisions") == ["fulfilled"] * 12
+    assert await tab.evaluate(read, "data/other") == ["rejected"] * 12
+    assert await tab.evaluate(read, "data/none") == ["rejected"] * 12
+    assert await tab.evaluate("() => gallery.load('data/decisions') === gallery.load('data/decisions')")
+
+
 async def test_one_run_is_not_two(desk: Desk, tab: Page) -> None:
     await desk.show(desk.good())
     await tab.goto(place(desk, "compare.html"))

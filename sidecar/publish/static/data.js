@@ -12,10 +12,12 @@ const kometaSidecar = (() => {
 
   const read = (name) => new Promise((done, fail) => {
     const script = document.createElement("script");
-    const end = (act) => (value) => { waiting.delete(name); script.remove(); act(value); };
-    waiting.set(name, end(done));
-    script.addEventListener("error", end(() => fail(new Error(`${name}.js cannot be read`))));
-    script.addEventListener("load", () => waiting.get(name) && end(() => fail(new Error(`${name}.js holds something else`)))());
+    // Its own end only: when its load event comes, the next read of the same name may have begun.
+    const end = (act) => { if (waiting.get(name) !== take) return; waiting.delete(name); script.remove(); act(); };
+    const take = (data) => end(() => done(data));
+    waiting.set(name, take);
+    script.addEventListener("error", () => end(() => fail(new Error(`${name}.js cannot be read`))));
+    script.addEventListener("load", () => end(() => fail(new Error(`${name}.js holds something else`))));
     script.src = `${gallery.base}${name}.js`;
     document.head.append(script);
   });
