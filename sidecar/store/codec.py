@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -52,7 +52,7 @@ def to_plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, Mapping):
         return {_key(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
@@ -60,6 +60,11 @@ def to_plain(value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [to_plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _key(key: object) -> str:
@@ -70,74 +75,106 @@ def _key(key: object) -> str:
 
 def from_plain(kind: type[T], data: object) -> T:
     """The reverse of :func:`to_plain`. ValueError names the type that did not fit."""
-    return cast(T, _read(kind, data))
+    return cast(T, _reader(cast(Hashable, kind))(data))
 
 
-def _read(kind: Any, data: Any) -> object:  # annotations are Any by nature
+_Reader = Callable[[Any], object]
+"""Takes plain JSON, gives a value of one type; ValueError where it does not fit."""
+
+
+@lru_cache(maxsize=512)
+def _reader(kind: Any) -> _Reader:  # annotations are Any by nature
+    """Made once per type: a run of 500 targets is some ten thousand values."""
     if kind is object or kind is Any:
-        return data
-    origin = get_origin(kind)
+        return _as_it_is
+    origin, args = get_origin(kind), get_args(kind)
     if origin is Union or isinstance(kind, types.UnionType):
-        return _read_union(get_args(kind), data)
+        return _union_reader(args)
     if origin is tuple:
-        args = get_args(kind)
-        items = _expect(list, data, kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_read(args[0], item) for item in items)
-        if len(items) != len(args):
-            raise ValueError(f"{len(items)} values where {kind} has {len(args)}")
-        return tuple(_read(arg, item) for arg, item in zip(args, items, strict=True))
+        return _tuple_reader(kind, args)
     if origin is frozenset:
-        return frozenset(_read(get_args(kind)[0], item) for item in _expect(list, data, kind))
+        member = _reader(args[0])
+        return lambda data: frozenset(member(item) for item in _expect(list, data, kind))
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-        value = get_args(kind)[1]
-        return {key: _read(value, item) for key, item in _expect(dict, data, kind).items()}
+        value = _reader(args[1])
+        return lambda data: {key: value(item) for key, item in _expect(dict, data, kind).items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _read_dataclass(kind, _expect(dict, data, kind))
-    return _read_scalar(kind, data)
+        return _dataclass_reader(kind)
+    return _scalar_reader(kind)
 
 
-def _read_union(kinds: tuple[Any, ...], data: object) -> object:
-    if data is None and type(None) in kinds:
-        return None
-    for kind in kinds:
-        if kind is not type(None):
+def _as_it_is(data: Any) -> object:
+    return data
+
+
+def _union_reader(kinds: tuple[Any, ...]) -> _Reader:
+    readers = tuple(_reader(kind) for kind in kinds if kind is not type(None))
+    may_be_none = type(None) in kinds
+
+    def read(data: Any) -> object:
+        if data is None and may_be_none:
+            return None
+        for reader in readers:
             try:
-                return _read(kind, data)
+                return reader(data)
             except ValueError:
                 continue
-    raise ValueError(f"{type(data).__name__} is none of {', '.join(str(kind) for kind in kinds)}")
+        raise ValueError(f"{type(data).__name__} is none of {', '.join(str(kind) for kind in kinds)}")
+
+    return read
 
 
-def _read_dataclass(kind: type[Any], data: Mapping[str, object]) -> object:
-    hints = _hints(cast(Hashable, kind))
-    known = {field.name: _read(hints[field.name], data[field.name]) for field in dataclasses.fields(kind) if field.name in data}
-    try:
-        return kind(**known)
-    except TypeError as error:
-        raise ValueError(f"{kind.__name__}: {error}") from error
+def _tuple_reader(kind: Any, args: tuple[Any, ...]) -> _Reader:
+    if len(args) == 2 and args[1] is Ellipsis:
+        member = _reader(args[0])
+        return lambda data: tuple(member(item) for item in _expect(list, data, kind))
+    members = tuple(_reader(arg) for arg in args)
+
+    def read(data: Any) -> object:
+        items = _expect(list, data, kind)
+        if len(items) != len(members):
+            raise ValueError(f"{len(items)} values where {kind} has {len(members)}")
+        return tuple(member(item) for member, item in zip(members, items, strict=True))
+
+    return read
 
 
-def _read_scalar(kind: Any, data: Any) -> object:
+def _dataclass_reader(kind: type[Any]) -> _Reader:
+    hints = get_type_hints(kind)
+    readers = tuple((field.name, _reader(hints[field.name])) for field in dataclasses.fields(kind))
+
+    def read(data: Any) -> object:
+        found = _expect(dict, data, kind)
+        known = {name: reader(found[name]) for name, reader in readers if name in found}
+        try:
+            return kind(**known)
+        except TypeError as error:
+            raise ValueError(f"{kind.__name__}: {error}") from error
+
+    return read
+
+
+def _scalar_reader(kind: Any) -> _Reader:
     if kind is datetime:
-        return datetime.fromisoformat(_expect(str, data, kind))
+        return lambda data: datetime.fromisoformat(_expect(str, data, kind))
     if kind is float:
-        return float(_expect((int, float), data, kind))
+        return lambda data: float(_expect((int, float), data, kind))
     if isinstance(kind, type) and issubclass(kind, Path):
-        return kind(_expect(str, data, kind))
+        return lambda data: kind(_expect(str, data, kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
-    if kind is int and isinstance(data, bool):
-        raise ValueError("bool where int is meant")
-    return _expect(kind, data, kind)
+        return cast(_Reader, kind)
+
+    def read(data: Any) -> object:
+        if type(data) is kind:
+            return data
+        if kind is int and isinstance(data, bool):
+            raise ValueError("bool where int is meant")
+        return _expect(kind, data, kind)
+
+    return read
 
 
 def _expect(wanted: Any, data: Any, kind: object) -> Any:
     if not isinstance(data, wanted):
         raise ValueError(f"{type(data).__name__} where {kind} is meant")  # noqa: TRY004 - the data is wrong, not the call
     return data
-
-
-@lru_cache(maxsize=256)
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(cast(type, kind))
