@@ -8,8 +8,8 @@ one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (of 
 quick one), first_s (of the first target), ratio (sidecar_s / cold_s), start_s (the first render after the daemon's start, from its
 start) and unchanged_runs (renders begun by a save that changes nothing); two_libraries: seconds of an edit that touches one of two, of
 a render of both, and of an edit of a comment; first_edit_after_restart_s of the largest standard case; floor_ratio, what
-that case takes relative to Pillow's own work on its pictures (decode, resize, paste, encode) on all cores; first_picture_share, first_s / sidecar_s there;
-and identical, whether the last pictures equal those of a cold run on the same files.
+that case takes relative to Pillow's own work on its pictures (decode, resize, paste, encode) on all cores;
+first_picture_share, first_s / sidecar_s there; and identical, whether the last pictures equal those of a cold run on the same files.
 """
 
 from __future__ import annotations
