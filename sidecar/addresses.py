@@ -58,6 +58,12 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, as written, is this machine itself."""
+    ip = _parse(host)
+    return host == "localhost" or (ip is not None and ip.is_loopback)
+
+
 def allowing(networks: Iterable[Network]) -> Allows:
     """Public addresses, and the private ones in ``networks``. Link-local and metadata addresses are never allowed."""
     opened = tuple(networks)

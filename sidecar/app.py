@@ -135,6 +135,7 @@ class App:
             limits=Limits(egress_ttl=settings.cache_ttl),
             mode=Mode(settings.mode),
             recording=settings.recording,
+            private_hosts=settings.private_hosts,
             spawn=self._tasks.spawn,
         )
         await self.gateway.start()

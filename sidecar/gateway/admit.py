@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sidecar.gateway.canonical import Refusal
 
@@ -23,6 +23,21 @@ READ_BY_POST: Final[Mapping[str, frozenset[str]]] = {
 
 NEVER: Final = ("plex.tv", "plex.direct", "metadata.google.internal")
 """These and every name under them: account state, claim tokens, cloud credentials."""
+
+OWN: Final = frozenset({"radarr", "sonarr", "tautulli"})
+"""Connectors that stand wherever config.yml says. What may be asked of them is enumerated: of Tautulli, GETs end viewers' playback."""
+
+_ARR: Final = re.compile(
+    r"(/[A-Za-z0-9._~-]{1,80}){0,4}/api(/v[13])?/"
+    r"(system/status|(tag(/detail)?|qualityProfile|profile|languageProfile|rootFolder|movie|series)(/[0-9]{1,10})?|(movie|series)/lookup"
+    r"|exclusions|importlistexclusion)"
+)
+"""Reads of Radarr and Sonarr that Kometa's client makes (arrapi 1.4)."""
+_TAUTULLI: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,80}){0,4}/api/v2")
+_TAUTULLI_READS: Final = frozenset({"get_tautulli_info", "get_home_stats"})
+
+PRIVATE_HOSTS: Final = "gateway.private_hosts in sidecar.yml"
+"""The setting that opens a connector on a private address."""
 
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -63,16 +78,38 @@ def parse_origin(text: str) -> Origin | Refusal:
     return Origin(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port)
 
 
-def admit(method: str, origin: Origin, target: str, body: bytes, hosts: Collection[str], mapped: Collection[str]) -> Refusal | None:
-    """Why a request to another host may not leave, or None. ``mapped`` hosts are answered elsewhere and may stand on any port."""
+def admit(
+    method: str,
+    origin: Origin,
+    target: str,
+    body: bytes,
+    hosts: Collection[str],
+    mapped: Collection[str],
+    *,
+    connectors: Collection[str] = (),
+    private: Collection[str] = (),
+    plex: Collection[tuple[str, int]] = (),
+) -> Refusal | None:
+    """Why a request to another host may not leave, or None.
+
+    ``hosts``: those of the grant, with ``host:port`` where config.yml gives a connector a port of its own. ``mapped`` hosts are answered
+    elsewhere and may stand on any port. ``connectors``: those of OWN that stand at this host. ``private``: hosts that may be asked
+    although they are an address in numbers. ``plex``: host and port of every Plex server, which is never asked around the gateway's policy.
+    """
     host = origin.host
+    if (host, origin.port) in plex:
+        return Refusal("this is the Plex server itself, of which other hosts' rules know nothing")
     if any(host == name or host.endswith("." + name) for name in NEVER):
         return Refusal(f"{host} is never asked: it holds account state")
-    if _is_address(host):
-        return Refusal("addresses in numbers are never asked, only names")
     if host not in hosts and host not in ALWAYS:
         return Refusal(f"{host} belongs to no connector or overlay file of this config")
-    if not origin.default_port and host not in mapped:
+    if _is_address(host) and not (connectors and host in private):
+        return Refusal(
+            f"an address in numbers is asked only where it is a connector's and {PRIVATE_HOSTS} names it"
+            if connectors
+            else "addresses in numbers are never asked, only names"
+        )
+    if not origin.default_port and host not in mapped and not (connectors and f"{host}:{origin.port}" in hosts):
         return Refusal(f"{host} is asked on a port of its own, which is not allowed")
     path = target.partition("?")[0]
     if not target.startswith("/") or not target.isascii() or len(target) > MAX_TARGET or re.search(r"[\x00-\x20\x7f\\#]", target):
@@ -80,12 +117,24 @@ def admit(method: str, origin: Origin, target: str, body: bytes, hosts: Collecti
     if any(part in (".", "..") for part in unquote(unquote(path)).split("/")):
         return Refusal("the path has a dot segment")
     if method == "GET":
-        return None
+        return _own_read(target, connectors) if connectors else None
     if method == "POST" and path in READ_BY_POST.get(host, ()):
         return _read_only(body)
     if method == "POST" and host == "api.trakt.tv" and path == "/oauth/token":
         return Refusal("a new Trakt token would make the one in config.yml useless")
     return Refusal(f"{method} to {host} could change something there")
+
+
+def _own_read(target: str, connectors: Collection[str]) -> Refusal | None:
+    """Whether a GET is one of the known reads of these connectors."""
+    path, _, query = target.partition("?")
+    if {"radarr", "sonarr"} & set(connectors) and _ARR.fullmatch(path):
+        return None
+    commands = [value for name, value in parse_qsl(query, keep_blank_values=True) if name.lower() == "cmd"]
+    known = len(commands) == 1 and commands[0] in _TAUTULLI_READS and ";" not in query
+    if "tautulli" in connectors and _TAUTULLI.fullmatch(path) and known:
+        return None
+    return Refusal(f"this is no read that overlays need of {' or '.join(sorted(connectors))}")
 
 
 def _read_only(body: bytes) -> Refusal | None:

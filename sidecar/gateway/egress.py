@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -20,12 +20,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from sidecar.addresses import GuardedResolver, PrivateAddress
+from sidecar.addresses import PRIVATE, Allows, GuardedResolver, PrivateAddress, allowing, guarded_socket, is_loopback, is_public
 from sidecar.gateway import swap
-from sidecar.gateway.admit import Origin, admit
+from sidecar.gateway.admit import OWN, PRIVATE_HOSTS, Origin, admit
 from sidecar.gateway.cache import DiskCache, Entry
 from sidecar.gateway.canonical import Refusal
-from sidecar.model import Grant, Problem, Severity
+from sidecar.model import Grant, PlexServer, Problem, Severity
 
 DAY: Final = 86_400.0
 TTL: Final[Mapping[str, float]] = {
@@ -107,8 +107,12 @@ class Egress:
         ttl: float = DAY,
         backoff: float = 0.5,
         resolver: AbstractResolver | None = None,
+        private: Collection[str] = (),
     ) -> None:
         self._cache = cache
+        self._private = frozenset(host.lower().rstrip(".") for host in private)
+        self._plex: frozenset[tuple[str, int]] = frozenset()
+        self._plex_tokens: frozenset[str] = frozenset()
         self._mapped = {host.lower(): base.rstrip("/") for host, base in host_map.items()}
         self._count = count
         self._mode = mode
@@ -119,15 +123,27 @@ class Egress:
         self._resolver = resolver
         self._paces: dict[str, _Pace] = {}
         self._asking: dict[str, asyncio.Lock] = {}
-        self._open: aiohttp.ClientSession | None = None
-        self._elsewhere: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def start(self) -> None:
-        """Opens the cache and two sessions: one that resolves guardedly, one for mapped hosts only. OSError: no cache directory."""
+        """Opens the cache and the sessions, each of which reaches certain addresses only. OSError: no cache directory."""
         await asyncio.to_thread(self._cache.open)
-        guarded = GuardedResolver(self._resolver or aiohttp.ThreadedResolver())
-        self._open = self._session(aiohttp.TCPConnector(resolver=guarded, limit=32))
-        self._elsewhere = self._session(aiohttp.TCPConnector(limit=32))
+        lan = [network for network in PRIVATE if not is_loopback(str(network.network_address))]
+        for name, allows in (("open", is_public), ("lan", allowing(lan)), ("here", allowing(PRIVATE))):
+            self._sessions[name] = self._session(self._guarded(allows))
+        self._sessions["mapped"] = self._session(aiohttp.TCPConnector(limit=32))
+
+    def _guarded(self, allows: Allows) -> aiohttp.TCPConnector:
+        """A connector to allowed addresses: looked at when a name is resolved, and at the very address that is connected to."""
+        resolver = GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), allows)
+        return aiohttp.TCPConnector(resolver=resolver, socket_factory=guarded_socket(allows), limit=32)
+
+    def keep_off(self, servers: Iterable[PlexServer]) -> None:
+        """The Plex servers from now on: never asked from here, where no policy for Plex stands, nor given their tokens."""
+        known = tuple(servers)
+        urls = [URL(server.url) for server in known]
+        self._plex = frozenset((url.host.lower().rstrip("."), url.port) for url in urls if url.host and url.port)
+        self._plex_tokens = frozenset(token for server in known if (token := server.token.get_secret_value()))
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -144,19 +160,38 @@ class Egress:
 
     async def stop(self) -> None:
         """Closes the connections. Safe to call twice."""
-        sessions = (self._open, self._elsewhere)
-        self._open = self._elsewhere = None
+        sessions = tuple(self._sessions.values())
+        self._sessions.clear()
         for session in sessions:
-            if session:
-                await session.close()
+            await session.close()
 
     def admit(self, ask: Ask, grant: Grant) -> Refusal | None:
         """Why this request may not leave under this grant, or None. Sends nothing."""
-        refusal = admit(ask.method, ask.origin, ask.target, ask.body, grant.hosts, self._mapped)
+        refusal = admit(
+            ask.method,
+            ask.origin,
+            ask.target,
+            ask.body,
+            grant.hosts,
+            self._mapped,
+            connectors=_own(ask.origin.host, grant),
+            private=self._private,
+            plex=self._plex,
+        )
         if refusal:
             return refusal
         texts = (ask.target, *ask.headers.values(), ask.body.decode("latin-1"))
+        if any(placeholder.secret.get_secret_value() in self._plex_tokens for placeholder in swap.met(texts, grant.placeholders)):
+            return Refusal("a Plex token is for Plex alone, read by read, and never for other hosts")
         return swap.strangers(texts, grant.placeholders, ask.origin.host)
+
+    def _reach(self, host: str, grant: Grant) -> aiohttp.ClientSession:
+        """The session for a host: what it may stand for."""
+        if host in self._mapped:
+            return self._sessions["mapped"]
+        if host not in self._private or not _own(host, grant):
+            return self._sessions["open"]
+        return self._sessions["here" if is_loopback(host) else "lan"]
 
     async def fetch(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         """The answer to an admitted request, from the cache or from the host; 502, 503 or 504 where there is none, and a note why."""
@@ -219,12 +254,14 @@ class Egress:
         """One try: the answer, what went wrong in words, and whether another try may help."""
         host = ask.origin.host
         base = self._mapped.get(host)
-        session = self._elsewhere if base else self._open
-        assert session is not None, "start() first"
+        session = self._reach(host, grant)
         places = grant.placeholders
+        own = [place for place in places if host in place.hosts]  # no other secret has been sent there
         url = URL((base or str(ask.origin)) + swap.into_url(ask.target, places, host), encoded=True)
         headers = {name: swap.into_header(value, places, host) for name, value in ask.headers.items() if name in _SENT}
         body = swap.into_body(ask.body, ask.headers.get("content-type", ""), places, host) if ask.method == "POST" else None
+        basic = headers.get("authorization", "")
+        sent = basic.partition(" ")[2] if basic != ask.headers.get("authorization", "") and basic.lower().startswith("basic ") else ""
         self._count("egress_sent")
         try:
             async with session.request(ask.method, url, headers=headers, data=body, allow_redirects=False) as response:
@@ -234,19 +271,31 @@ class Egress:
                     if len(data) > self._max_body:
                         return _failure(502, "too long"), f"{host} sent more than {self._max_body} bytes", False
                 passed = tuple(
-                    (name.lower(), swap.clean_text(value, places)) for name, value in response.headers.items() if name.lower() in _PASSED
+                    (name.lower(), swap.clean_text(_without(value, sent), own))
+                    for name, value in response.headers.items()
+                    if name.lower() in _PASSED
                 )
-                return Entry(response.status, passed, swap.clean(bytes(data), places)), "", True
+                body_ = bytes(data).replace(sent.encode(), b"(redacted)") if sent else bytes(data)
+                return Entry(response.status, passed, swap.clean(body_, own)), "", True
         except TimeoutError:
             return _failure(504, "no answer in time"), f"{host} did not answer in time", False
-        except aiohttp.ClientConnectorDNSError as error:
-            if isinstance(error.os_error, PrivateAddress):
+        except aiohttp.ClientConnectorError as error:
+            if _is_private(error):
                 self._count("refused")
-                return _failure(403, "a private address"), f"{host} stands for a private address, which is never asked", False
-            return _failure(502, "unknown host"), f"{host} is not known by name here", False
+                return _failure(403, "a private address"), self._why_private(host, grant), False
+            if isinstance(error, aiohttp.ClientConnectorDNSError):
+                return _failure(502, "unknown host"), f"{host} is not known by name here", False
+            return _failure(502, "not reachable"), f"{host} could not be read ({type(error).__name__})", True
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The error's text may hold the address with its secrets: only its kind is told.
             return _failure(502, "not reachable"), f"{host} could not be read ({type(error).__name__})", True
+
+    def _why_private(self, host: str, grant: Grant) -> str:
+        if not _own(host, grant):
+            return f"{host} stands for a private address, which is never asked"
+        if host in self._private:
+            return f"{host} stands for an address that is never asked, whatever {PRIVATE_HOSTS} says"
+        return f"{host} stands for a private address; if it is your own {' or '.join(_own(host, grant))}, name it in {PRIVATE_HOSTS}"
 
     def _key(self, ask: Ask, grant: Grant) -> str:
         """The question's fingerprint, the same from run to run although placeholders are not."""
@@ -256,6 +305,21 @@ class Egress:
             swap.neutral(ask.headers.get(name, ""), places) for name in ("accept", "accept-language", "authorization", "trakt-api-key")
         ]
         return hashlib.sha256("\0".join(said).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _own(host: str, grant: Grant) -> tuple[str, ...]:
+    """The connectors that config.yml places at ``host``: Radarr, Sonarr, Tautulli."""
+    return tuple(sorted({place.connector for place in grant.placeholders if place.connector in OWN and host in place.hosts}))
+
+
+def _without(text: str, sent: str) -> str:
+    return text.replace(sent, "(redacted)") if sent else text
+
+
+def _is_private(error: aiohttp.ClientConnectorError) -> bool:
+    """Whether a connection failed because its address may not be reached; of several addresses, all did."""
+    causes = [error.os_error, error.os_error.__cause__, *getattr(error.os_error.__cause__, "exceptions", ())]
+    return any(isinstance(cause, PrivateAddress) for cause in causes)
 
 
 def _patience(entry: Entry, backoff: float) -> float:

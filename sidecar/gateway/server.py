@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -78,7 +78,9 @@ class Gateway:
     ``put_blob`` stores an upload's bytes (bytes, media type -> Blob). ``host_map`` sends a host's requests to another
     base URL: {"api.themoviedb.org": "http://127.0.0.1:8001/tmdb"}; the demo and the tests use it. ``tcp_port`` opens a
     port on 127.0.0.1 for a stock Kometa (0: any free one, see ``port``). ``recording`` is the directory of the modes
-    record and replay. With ``spawn``, which starts background tasks, the Plex servers' own notifications are heard, so
+    record and replay. ``private_hosts``: connectors that may stand on a private address.
+
+    With ``spawn``, which starts background tasks, the Plex servers' own notifications are heard, so
     that what was read from them before need not be read again; without, their time stamps are looked at (``check``).
     """
 
@@ -94,6 +96,7 @@ class Gateway:
         mode: Mode = Mode.LIVE,
         recording: Path | None = None,
         resolver: AbstractResolver | None = None,
+        private_hosts: Collection[str] = (),
         spawn: Spawn | None = None,
     ) -> None:
         self._limits = limits or Limits()
@@ -123,6 +126,7 @@ class Gateway:
             timeout=self._limits.egress_seconds,
             ttl=self._limits.egress_ttl,
             resolver=resolver,
+            private=private_hosts,
         )
         self._handler = Handler(
             grants=self._grants,
@@ -174,6 +178,7 @@ class Gateway:
             if name in self._watches:
                 self._watches.pop(name).cancel()
         self._servers.update(fresh)
+        self._egress.keep_off(wanted.values())
         if self._spawn is not None:
             for name, reads in fresh.items():
                 self._watches[name] = self._spawn(reads.freshness.watch(), f"plex: changes of {name}")

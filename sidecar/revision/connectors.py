@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sidecar.revision.secrets import host_of
 
@@ -95,8 +96,18 @@ def needs(texts: Iterable[str], sections: Mapping[str, Any], *, judged: bool) ->
         hosts.update(service.hosts)
         if service.configured and own:
             connectors.add(name)
-            hosts.update(host for section in own if service.own_host and (host := host_of(section.get("url"))))
+            hosts.update(host for section in own if service.own_host for host in _places(section.get("url")))
     return Needs(frozenset(connectors), frozenset(hosts))
+
+
+def _places(url: object) -> tuple[str, ...]:
+    """The host of a connector's address, and ``host:port`` where it has a port of its own: there it may be asked."""
+    host = host_of(url)
+    try:
+        port = urlsplit(str(url)).port
+    except ValueError:
+        port = None
+    return () if host is None else (host,) if port is None else (host, f"{host}:{port}")
 
 
 def _sections(name: str, data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
