@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import functools
 import logging
-import os
 import secrets
 import shutil
-import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -43,7 +41,7 @@ from sidecar.model import (
     Shard,
     Target,
 )
-from sidecar.pipeline import judge
+from sidecar.pipeline import judge, workfiles
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
@@ -60,6 +58,8 @@ log = logging.getLogger(__name__)
 Arrivals = asyncio.Queue["Capture | QuickPicture | None"]
 MOST_QUICK: Final = 8 * 1024 * 1024
 """Bytes of a quick picture."""
+MOST_ART: Final = 64 * 1024 * 1024
+"""Bytes of the art under one."""
 _JPEG: Final = b"\xff\xd8\xff"
 
 
@@ -262,7 +262,7 @@ class Renderer:
 
     async def _quick(self, home: Path, picture: QuickPicture) -> Blob | None:
         try:
-            data = await asyncio.to_thread(_small_file, home / picture.place)
+            data = await asyncio.to_thread(workfiles.read, self._work, home / picture.place, MOST_QUICK)
         except OSError as error:
             log.debug("a quick picture could not be read: %s", error)
             return None
@@ -304,15 +304,24 @@ class Renderer:
 
     async def _before(self, plan: Plan, target: Target, home: Path) -> Blob | None:
         """The art that Kometa drew on: its own backup of this run, else the asset, else what Plex shows."""
-        path = await asyncio.to_thread(_drawn_on, plan.revision, target, home)
-        if path is not None:
-            try:
-                data = await asyncio.to_thread(path.read_bytes)
-            except OSError as error:
-                log.warning("the art under %s could not be read: %s", target.label, error)
-            else:
-                return await self._blobs.put(data)
-        return await self._plex_art(plan, target)
+        try:
+            data = await asyncio.to_thread(self._drawn_on, plan.revision, target, home)
+        except OSError as error:
+            log.warning("the art under %s could not be read: %s", target.label, error)
+            data = None
+        return await self._plex_art(plan, target) if data is None else await self._blobs.put(data)
+
+    def _drawn_on(self, revision: Revision, target: Target, home: Path) -> bytes | None:
+        """The original that Kometa kept in ``home`` before it drew, or the asset that it drew on instead."""
+        for library in revision.libraries:
+            if (library.server, library.name) == (target.server, target.library):
+                folder = home / "config" / "overlays" / f"{library.key} Original Posters"
+                for suffix in (".png", ".jpg", ".webp"):
+                    path = folder / f"{target.rating_key}{suffix}"
+                    if path.is_file():
+                        return workfiles.read(self._work, path, MOST_ART)
+        asset = revisions.asset_poster(revision, target)
+        return asset.read_bytes() if asset is not None else None
 
     async def _plex_art(self, plan: Plan, target: Target) -> Blob | None:
         reader = plan.readers.get(target.server)
@@ -342,31 +351,5 @@ def _ignore(_event: object) -> None:
     """Of a render for nobody."""
 
 
-def _small_file(path: Path) -> bytes:
-    """The worker's file, if it is an ordinary one of some megabytes at most: the worker is not trusted. OSError for anything else."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    finally:
-        os.close(folder)
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_QUICK:
-            raise OSError(f"{path.name} is no small file")
-        return file.read(MOST_QUICK)
-
-
 def _defined(plan: Plan, name: str, text: str) -> tuple[str, int] | None:
     return revisions.find_definition(plan.documents, name, text)
-
-
-def _drawn_on(revision: Revision, target: Target, home: Path) -> Path | None:
-    """The original that Kometa kept in ``home`` before it drew, or the asset that it drew on instead."""
-    for library in revision.libraries:
-        if (library.server, library.name) == (target.server, target.library):
-            folder = home / "config" / "overlays" / f"{library.key} Original Posters"
-            for suffix in (".png", ".jpg", ".webp"):
-                path = folder / f"{target.rating_key}{suffix}"
-                if path.is_file():
-                    return path
-    return revisions.asset_poster(revision, target)
