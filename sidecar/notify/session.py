@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from sidecar.notify.message import MOST, MOST_FILES, MOST_LINES, count_title, words
@@ -55,13 +53,10 @@ def parsed(body: object) -> Message | None:
 
 
 def _joined(first: TargetPart, last: TargetPart) -> TargetPart:
-    if first.before is None or first.before == last.before:
+    if first.before is None or first.before == last.before or first.status == "new":  # a new one has no before to go back to
         return last
     # The comparison was made with the picture in between: it says nothing of the whole way.
-    changes: dict[str, Any] = {"before": first.before, "mask": None, "fraction": None}
-    if first.status == "new":
-        changes["status"] = "new"
-    return last.model_copy(update=changes)
+    return last.model_copy(update={"before": first.before, "mask": None, "fraction": None})
 
 
 def _edits(first: EditPart | None, last: EditPart | None) -> EditPart | None:

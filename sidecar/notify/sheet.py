@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from sidecar.notify.message import percent
 from sidecar.notify.payload import Message, PicturePart, TargetPart
@@ -25,6 +25,8 @@ _BACK: Final = (24, 26, 31)
 _INK: Final = (235, 237, 240)
 _DIM: Final = (150, 155, 165)
 _MARK: Final = (255, 0, 128)
+_VISIBLE: Final = 24
+"""Of 255: a smaller difference of a colour is none to the eye."""
 _GAP: Final = 12
 _LARGEST: Final = 100_000_000
 """Pixels of a picture that is opened at all."""
@@ -75,8 +77,9 @@ class _Row:
         after = _open(target.after, read)
         if after is None:
             return None
-        mask = _open(target.mask, read)
-        return cls(target, _open(target.before, read), after, _difference(after, mask) if mask else None)
+        before = _open(target.before, read)
+        spots = _spots(target, before, after, read)
+        return cls(target, before, after, _difference(after, spots) if spots else None)
 
     @property
     def cells(self) -> list[tuple[str, Image.Image | None]]:
@@ -103,10 +106,21 @@ def _open(part: PicturePart | None, read: Read) -> Image.Image | None:
         return None
 
 
-def _difference(after: Image.Image, mask: Image.Image) -> Image.Image:
+def _spots(target: TargetPart, before: Image.Image | None, after: Image.Image, read: Read) -> Image.Image | None:
+    """White where the pictures differ: from the comparison, or (several edits together were not compared) seen here."""
+    mask = _open(target.mask, read)
+    if mask is not None:
+        return mask.getchannel("A").resize(after.size).point(lambda value: 255 if value else 0)
+    if before is None or before.size != after.size or target.status == "new":
+        return None
+    red, green, blue, _ = ImageChops.difference(before, after).split()
+    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return most.point(lambda value: 255 if value > _VISIBLE else 0)
+
+
+def _difference(after: Image.Image, spots: Image.Image) -> Image.Image:
     """The picture in faint grey, with what differs in a colour of its own."""
     grey = ImageOps.grayscale(after.convert("RGB")).point(lambda value: 30 + value * 0.45).convert("RGBA")
-    spots = mask.getchannel("A").resize(after.size).point(lambda value: 255 if value else 0)
     # A few differing pixels must still be seen when the picture is small.
     spots = spots.filter(ImageFilter.MaxFilter(2 * min(6, max(1, after.height // 330)) + 1))
     grey.paste(Image.new("RGBA", after.size, (*_MARK, 255)), (0, 0), spots)

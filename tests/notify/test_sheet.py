@@ -42,9 +42,7 @@ def test_four_posters_before_after_and_difference() -> None:
     assert picture.size == (made.width, made.height)
     assert picture.width > picture.height, "Discord shows wide pictures larger"
     assert made.alt.startswith("Contact sheet of 4 of 6 changed posters, before, after and difference: Heat (1995) (1.2 %)")
-    red, green, blue = (channel.tobytes() for channel in picture.split())
-    marks = sum(r > 200 and g < 60 and 80 < b < 180 for r, g, b in zip(red, green, blue, strict=True))
-    assert marks > 500, "the difference is marked"
+    assert marks(made) > 500, "the difference is marked"
 
 
 def test_it_keeps_to_the_size_it_is_given() -> None:
@@ -56,14 +54,27 @@ def test_it_keeps_to_the_size_it_is_given() -> None:
     assert sheet.draw(message, read, 100) is None
 
 
-def test_without_a_comparison_there_are_two_columns() -> None:
+def marks(made: sheet.Sheet) -> int:
+    """Pixels in the colour of differences."""
+    red, green, blue = (channel.tobytes() for channel in opened(made).split())
+    return sum(r > 200 and g < 60 and 80 < b < 180 for r, g, b in zip(red, green, blue, strict=True))
+
+
+def test_without_a_comparison_the_difference_is_seen_here() -> None:
+    """Several edits of a session together: nobody compared the first picture with the last."""
     message, read = four(1)
-    bare = message.model_copy(update={"targets": [each.model_copy(update={"mask": None}) for each in message.targets]})
-    with_mask, without = sheet.draw(message, read), sheet.draw(bare, read)
-    assert with_mask is not None
-    assert without is not None
-    assert without.width < with_mask.width
-    assert "before and after:" in without.alt
+    (target,) = message.targets
+    compared = sheet.draw(message, read)
+    merged = sheet.draw(message.model_copy(update={"targets": [target.model_copy(update={"mask": None, "fraction": None})]}), read)
+    new = sheet.draw(message.model_copy(update={"targets": [target.model_copy(update={"mask": None, "status": "new"})]}), read)
+    assert compared is not None
+    assert merged is not None
+    assert new is not None
+    assert merged.width == compared.width
+    assert marks(merged) > 0.8 * marks(compared)
+    assert new.width < compared.width
+    assert "before and after:" in new.alt
+    assert marks(new) == 0
 
 
 def test_pictures_that_are_gone_or_broken_are_left_out() -> None:
