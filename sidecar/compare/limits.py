@@ -59,6 +59,13 @@ def limits_of(
     return threshold, tuple(dict.fromkeys(box for box in scaled if box[2] > 0 and box[3] > 0))
 
 
+def unplaced(target: Target, overlays: Iterable[Mapping[str, object]], rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Names of overlays that are to be left out and whose box the renderer does not know."""
+    wanted = [name for rule in rules if rule.fits(target) for name in rule.ignore_overlays]
+    names = (str(overlay.get("name", "")) for overlay in overlays if not isinstance(overlay.get("box"), list | tuple))
+    return tuple(dict.fromkeys(name for name in names if any(_like(name, pattern) for pattern in wanted)))
+
+
 def _box_of(overlay: Mapping[str, object], pattern: str) -> Box | None:
     box = overlay.get("box")
     if not _like(str(overlay.get("name", "")), pattern) or not isinstance(box, list | tuple) or len(box) != 4:

@@ -66,6 +66,8 @@ class Comparer:
         self._redact = redact
         self._measures = measures
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="compare", initializer=_stand_back)
+        self._told: set[str] = set()
+        """Overlays of which was said that their place is not known."""
         self._known: OrderedDict[tuple[str, str, tuple[Box, ...]], Comparison] = OrderedDict()
 
     def close(self) -> None:
@@ -168,6 +170,15 @@ class Comparer:
         return replace(review, status=status, comparison=comparison)
 
     def _limits(self, target: Target, shown: Blob, overlays: Iterable[Mapping[str, object]]) -> tuple[float, tuple[Box, ...]]:
+        overlays = list(overlays)
+        for name in compare.unplaced(target, overlays, self._measures.rules):
+            if name not in self._told:
+                self._told.add(name)
+                log.warning(
+                    "review.rules: Kometa does not tell where overlay %s lies, since it depends on the item's text; "
+                    "leave its place out by ignore: [[x, y, width, height]]",
+                    name,
+                )
         size = (shown.width, shown.height)
         return compare.limits_of(target, size, overlays, self._measures.rules, self._measures.threshold)
 

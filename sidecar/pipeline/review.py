@@ -241,10 +241,9 @@ class Reviews:
         picture = next(picture for picture in run.pictures if picture.target.id == review.target)
         if await self._comparer.differs(picture, standing.baseline.blob):
             return "", decision
-        if verdict is Verdict.APPROVED and before is Verdict.REJECTED:
-            return "", replace(
-                decision, blob=standing.baseline.blob, run_id=standing.baseline.run_id
-            )  # the rejection goes, the baseline stays
+        if verdict is Verdict.APPROVED and before is Verdict.REJECTED:  # the rejection goes, the baseline stays what it is
+            kept = standing.baseline
+            return "", replace(decision, blob=kept.blob, run_id=kept.run_id, engine=kept.engine)
         if verdict is Verdict.REJECTED and not every:
             return "", decision
         return "no different from its baseline", None

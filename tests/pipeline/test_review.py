@@ -315,3 +315,14 @@ async def test_a_draft_never_takes_the_place_of_kometas_picture(desk: Desk) -> N
     assert standing.baseline is not None
     assert (standing.baseline.blob, standing.baseline.engine) == (badge, "kometa")
     assert [moment.engine for moment in await desk.reviews.timeline("1")] == ["draft", "kometa", "draft"]
+
+
+async def test_an_overlay_without_a_place_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_desk(tmp_path, Measures(rules=(Rule(ignore_overlays=("rating*",)),))) as desk:
+        overlays = ({"name": "Rating1"}, {"name": "Ribbon"})
+        blobs = [await desk.blob("navy"), await desk.blob("teal")]
+        for blob in blobs:
+            await desk.compared(await desk.run([drawn(1, blob, overlays=overlays), drawn(2, blob, overlays=overlays)]))
+        assert [record.getMessage().split(";")[0] for record in caplog.records if "does not tell where" in record.getMessage()] == [
+            "review.rules: Kometa does not tell where overlay Rating1 lies, since it depends on the item's text"
+        ]
