@@ -359,9 +359,11 @@ class App:
         return self.metrics.text(await self.upkeep.figures())
 
     def _publish_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        self.events.publish(kind, _masked(data, self._redact))
+        told = _masked(data, self._redact)
+        self.events.publish(kind, told)
+        self.upkeep.heard(kind)
         if self._hear is not None:
-            self._hear(kind, data)
+            self._hear(kind, told)
 
     def _forgot(self, runs: Collection[str]) -> None:
         self.showcase.forgotten(runs)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sidecar.app import App
 from sidecar.errors import InputError, SidecarError
+from sidecar.memory import one_heap
 from sidecar.sdnotify import Systemd
 from sidecar.settings import Settings
 from sidecar.tasks import Tasks
@@ -45,6 +46,7 @@ class Service:
 
     async def run(self) -> None:
         """SidecarError where the daemon cannot start."""
+        one_heap()
         settings = await asyncio.to_thread(self._read)
         async with signals(reload=True) as heard:
             feeding = self._tasks.spawn(self._systemd.keep_alive(), "watchdog")

@@ -8,11 +8,12 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sidecar.engine import Engine
 from sidecar.errors import StoreError
 from sidecar.gateway import Gateway
+from sidecar.memory import give_back
 from sidecar.metrics import Figures
 from sidecar.model import Change
 from sidecar.pipeline import Pipeline
@@ -33,6 +34,8 @@ LETTERS_KEPT: Final = timedelta(days=30)
 """How long delivered and given-up notifications can be looked at."""
 LITTLE_SPACE: Final = 200 * 1024**2
 """Bytes free below which it is told."""
+REST: Final = 10.0
+"""Seconds after a run until its memory is given back: its pictures are compared first, and another may follow."""
 ASIDE: Final = 14 * 86_400.0
 """Seconds for which nothing is cleared away after a database was damaged, unless it is deleted before."""
 
@@ -79,6 +82,8 @@ class Upkeep:
         self._housekeeping = housekeeping
         self._showcase = showcase
         self._events = events
+        self._spawn: Spawn | None = None
+        self._resting: asyncio.Task[Any] | None = None
         works = {
             "drift": self._drift,
             "retention": self._retention,
@@ -91,6 +96,7 @@ class Upkeep:
 
     async def start(self, spawn: Spawn) -> None:
         """Do chores when they are due, until the tasks are cancelled and :meth:`stop`."""
+        self._spawn = spawn
         spawn(self.chores.serve(), "chores")
         spawn(self.schedule.watch_clock(), "clock")
         self.schedule.start(await self.chores.restore())
@@ -98,6 +104,16 @@ class Upkeep:
     def stop(self) -> None:
         """Safe to call twice."""
         self.schedule.stop()
+
+    def heard(self, kind: str) -> None:
+        """An event of the daemon: when a run has ended, its memory is given back once nothing is rendered."""
+        if kind == "run.ended" and self._spawn is not None and (self._resting is None or self._resting.done()):
+            self._resting = self._spawn(self._rest(), "memory")
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(REST)
+        if not self._pipeline.busy:  # else the run in progress ends with another event
+            await asyncio.to_thread(give_back)
 
     def status(self) -> dict[str, object]:
         """For the API and the page: the time zone, and each job's expression, next time and last outcome."""

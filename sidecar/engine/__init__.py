@@ -26,6 +26,9 @@ class Engine(Protocol):
     def info(self) -> EngineInfo | None:
         """Who draws, once started; None before, and while the worker is away."""
 
+    async def turned(self) -> None:
+        """Returns at the next time that a worker is there or away again."""
+
     async def start(self) -> EngineInfo:
         """Get ready to render. EngineMissing, EngineMismatch or EngineAway where that cannot be."""
 

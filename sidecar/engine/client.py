@@ -369,6 +369,16 @@ class WorkerEngine(ABC):
         self._stopping = False
         self.starts = 0
         """How often a worker was started or reached anew."""
+        self._turn = asyncio.Event()
+
+    async def turned(self) -> None:
+        """See Engine."""
+        await self._turn.wait()
+
+    def _mark_turn(self) -> None:
+        """Wake whoever waits for a turn; the next one is another event's."""
+        self._turn.set()
+        self._turn = asyncio.Event()
 
     @property
     def info(self) -> EngineInfo | None:
@@ -381,6 +391,7 @@ class WorkerEngine(ABC):
             if self._link is None or not self._link.alive:
                 self._link = await self._reach()
                 self.starts += 1
+                self._mark_turn()
             return self._link.info(self._via)
 
     async def render(self, job: RenderJob, report: Report) -> Outcome:
@@ -406,6 +417,7 @@ class WorkerEngine(ABC):
 
     def _lost(self) -> None:
         """The link ended. Called on the loop."""
+        self._mark_turn()
         if not self._stopping:
             log.warning("the worker is gone; getting it back")
             self._spawn(self._replace(), "engine: replace the worker")

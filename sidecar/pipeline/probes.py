@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -56,14 +56,19 @@ class Probes:
             except EngineError as error:
                 self._showcase.engine(None)
                 self._showcase.away("worker", str(error))
-                end = time.monotonic() + pause
-                while self._engine.info is None and time.monotonic() < end:  # noqa: ASYNC110 - it may come back by itself, and has no event for it
-                    await asyncio.sleep(1)
+                await self._turned(pause)  # it may come back by itself
                 pause = min(pause * 2, CALM)
                 continue
             self._showcase.engine(info)
             self._showcase.well("worker")
             self._recovered("worker")
             pause = TENSE
-            while self._engine.info is not None:  # noqa: ASYNC110 - an engine has no event for its end
-                await asyncio.sleep(1)
+            while self._engine.info is not None:
+                await self._turned(CALM)
+            await asyncio.sleep(1)  # the engine gets it back by itself; and one that dies at once must not keep us busy
+
+    async def _turned(self, most: float) -> None:
+        """Wait until the worker comes or goes, and at most so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                await self._engine.turned()

@@ -87,6 +87,10 @@ class DraftEngine:
         """There is no worker to lose."""
         return int(self._info is not None)
 
+    async def turned(self) -> None:
+        """Never: there is no worker to come or go."""
+        await asyncio.Event().wait()
+
     async def start(self) -> EngineInfo:
         """Ready to draw; nothing that can be missing."""
         if self._executor is None:
