@@ -10,30 +10,21 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
 from sidecar import __version__
 from sidecar.engine import Report
+from sidecar.engine.messages import Problems, events_of, kind_of, remember, remember_shard
 from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
 from sidecar.model import (
-    EngineEvent,
     EngineInfo,
-    LogLine,
     Outcome,
-    OutcomeKind,
-    OverlayReport,
-    Phase,
-    Problem,
-    QuickPicture,
     RenderJob,
-    Severity,
 )
 
 log = logging.getLogger(__name__)
@@ -52,18 +43,6 @@ GRACE = 5.0
 """Seconds beyond the job's deadline that the worker has for ending it itself."""
 RESTARTS = (0.2, 1.0, 3.0, 10.0, 30.0)
 """Seconds before each attempt to have a worker again after one was lost; afterwards the next render tries."""
-MAX_PROBLEMS = 200
-MENDS: Final = MappingProxyType(
-    {
-        "phase_deadline": "look at the run's log for what Kometa was waiting for; if it only needs longer, raise engine.phase_deadline",
-        "memory": "look for very large images among the overlays and posters; if Kometa needs that much, raise engine.memory",
-    }
-)
-"""By the limit that a shard passed."""
-ORDINARY = re.compile(r"No matches found with regex pattern|No Items found")
-"""Kometa's ERROR lines that are no fault of anybody's: a default overlay file asks for kinds of media that a library, or the few
-items of a preview, need not have."""
-
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[Any]"]
 """Makes and holds a named background task."""
 
@@ -75,7 +54,7 @@ class _Running:
     id: str
     report: Report
     done: asyncio.Future[dict[str, Any]]
-    problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    problems: Problems = field(default_factory=dict)
 
 
 class WorkerLink(asyncio.Protocol):
@@ -190,7 +169,7 @@ class WorkerLink(asyncio.Protocol):
             self._running = None
         seconds = done.get("seconds")
         return Outcome(
-            kind=_kind(done),
+            kind=kind_of(done),
             detail=str(done.get("detail", "")),
             problems=tuple(running.problems.values()),
             seconds=float(seconds) if isinstance(seconds, (int, float)) else loop.time() - started,
@@ -271,86 +250,13 @@ class WorkerLink(asyncio.Protocol):
             if not running.done.done():
                 running.done.set_result(message)
         elif kind == "shard":
-            _remember_shard(running, message)
+            remember_shard(running.problems, message)
         for event in events_of(message):
-            _remember(running, event)
+            remember(running.problems, event)
             try:
                 running.report(event)
             except Exception:  # a listener's fault must not cut the connection to the worker
                 log.exception("a listener failed on %s", event)
-
-
-def events_of(message: Mapping[str, Any]) -> Iterator[EngineEvent]:
-    """The events that a worker's message means; none of one that this version does not know."""
-    shard = message.get("shard")
-    shard = shard if isinstance(shard, int) else 0
-    if message.get("type") == "lines":
-        level, lines = str(message.get("level", "INFO")), message.get("lines")
-        for line in lines if isinstance(lines, list) else ():
-            if isinstance(line, list) and len(line) == 2:
-                yield LogLine(level=level, text=str(line[0]), shard=shard, source=str(line[1]))
-    elif (event := _event_of(message, shard)) is not None:
-        yield event
-
-
-def _event_of(message: Mapping[str, Any], shard: int) -> EngineEvent | None:
-    match message.get("type"):
-        case "log":
-            return LogLine(
-                level=str(message.get("level", "INFO")),
-                text=str(message.get("text", "")),
-                shard=shard,
-                source=str(message.get("source", "")),
-            )
-        case "phase":
-            return Phase(name=str(message.get("name", "")), shard=shard, detail=str(message.get("detail", "")))
-        case "quick" if isinstance(message.get("rating_key"), int):
-            return QuickPicture(server=str(message.get("server", "")), rating_key=message["rating_key"], shard=shard)
-        case "overlays" if isinstance(message.get("rating_key"), int):
-            return OverlayReport(
-                server=str(message.get("server", "")),
-                rating_key=message["rating_key"],
-                applied=_mappings(message.get("applied")),
-                left_out=_mappings(message.get("left_out")),
-            )
-    return None
-
-
-def _mappings(value: object) -> tuple[Mapping[str, object], ...]:
-    return tuple(entry for entry in value if isinstance(entry, dict)) if isinstance(value, list) else ()
-
-
-def _kind(done: Mapping[str, Any]) -> OutcomeKind:
-    if done.get("type") == "refused":
-        raise EngineError(f"the worker refused the render: {done.get('detail', '')}")
-    try:
-        return OutcomeKind(str(done.get("outcome")))
-    except ValueError as error:
-        raise EngineMismatch(f"the worker ended a render with the unknown outcome {done.get('outcome')!r}") from error
-
-
-def _remember(running: _Running, event: EngineEvent) -> None:
-    """Keep Kometa's errors, each once however many shards met it."""
-    if not isinstance(event, LogLine) or event.level not in ("ERROR", "CRITICAL") or len(running.problems) >= MAX_PROBLEMS:
-        return
-    text = event.text.strip()
-    if text and not ORDINARY.search(text):
-        running.problems.setdefault((event.level, text), Problem(severity=Severity.ERROR, what=text, source="kometa"))
-
-
-def _remember_shard(running: _Running, message: Mapping[str, Any]) -> None:
-    outcome, detail = str(message.get("outcome", "")), str(message.get("detail", ""))
-    if (limit := str(message.get("limit", ""))) in MENDS:
-        what, mend = f"the renderer of shard {message.get('shard')} was ended: {detail}", MENDS[limit]
-        running.problems.setdefault((limit, what), Problem(severity=Severity.ERROR, what=what, mend=mend, source="engine"))
-        return
-    if outcome == OutcomeKind.CRASHED:
-        what = f"the renderer of shard {message.get('shard')} crashed: {detail}"
-        running.problems.setdefault((outcome, what), Problem(severity=Severity.ERROR, what=what, source="engine"))
-    elif outcome == OutcomeKind.DEADLINE:
-        running.problems.setdefault(
-            (outcome, ""), Problem(severity=Severity.ERROR, what="Kometa did not end before the deadline", source="engine")
-        )
 
 
 class WorkerEngine(ABC):
