@@ -12,6 +12,7 @@ from typing import Final
 from sidecar.model import EditBrief, Run, RunBrief, RunState
 from sidecar.publish.images import Images
 from sidecar.publish.summary import SCHEMA, dumps, engine_data, problem_data, shot_data, target_data
+from sidecar.publish.words import percent
 from sidecar.review import Decision, Edit, RunReview, Standing, TargetReview, Timeline
 
 CALL: Final = "kometaSidecar"
@@ -91,16 +92,6 @@ def _review(review: TargetReview | None, images: Images) -> Json:
         "ignored": review.ignored if review else (),
         "group": review.group if review else "",
     }
-
-
-def percent(fraction: float) -> str:
-    """``0 %``, ``0.02 %``, ``1.2 %``, ``43 %``: never 0 for what is not."""
-    value = fraction * 100
-    if value == 0:
-        return "0 %"
-    if value < 0.01:
-        return "< 0.01 %"
-    return f"{value:.2f} %" if value < 1 else f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
 
 
 def _edit(edit: Edit) -> Json:
