@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,6 +10,7 @@ from playwright.async_api import Page
 from pydantic import SecretStr
 
 from sidecar.publish import GalleryView
+from tests.browser.axe import Axe
 from tests.browser.desk import Desk, unfold
 from tests.browser.scenes import everything, reviewed, with_history
 from tests.web.site import Site, running
@@ -23,24 +21,6 @@ pytestmark = [
     pytest.mark.xdist_group("axe"),  # beside the other browser tests: it takes as long as they do
     pytest.mark.parametrize(("theme", "width"), [("dark", 390), ("light", 1440)]),
 ]
-
-RUN = "async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 300) + n.failureSummary)])"
-
-
-class Axe:
-    """axe-core in one tab."""
-
-    def __init__(self, tab: Page) -> None:
-        self.tab = tab
-        own = os.environ.get("AXE_JS", "")
-        self.script = Path(own).read_text() if own else (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text()
-
-    async def open(self, address: str) -> None:
-        await self.tab.goto(address)
-        await self.tab.evaluate(self.script)
-
-    async def check(self, name: str) -> None:
-        assert await self.tab.evaluate(RUN) == [], name
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.axe import Axe
 from tests.browser.desk import card, until
 from tests.browser.test_page import listen
 from tests.e2e.house import House, house
@@ -92,11 +93,17 @@ async def test_a_save_is_reviewed(home: House, tab: Page) -> None:
     await expect(tab.get_by_text("1 picture to review")).to_be_visible()
 
     # Taken back, the last first; then the whole group at once.
+    await Axe(tab).look("with all buttons")
     await tab.keyboard.press("u")
     await expect(tab.get_by_text("2 pictures to review")).to_be_visible()
     await tab.get_by_role("button", name="Undo").first.click()
     await expect(tab.get_by_text("3 pictures to review")).to_be_visible()
     group = tab.get_by_role("region", name="The same change on 3 posters")
+    await group.locator("a[data-open]").first.focus()
+    await tab.keyboard.press("a")
+    await expect(tab.get_by_text("2 pictures to review")).to_be_visible()
+    await tab.keyboard.press("u")
+    await expect(tab.get_by_text("3 pictures to review")).to_be_visible()
     await group.get_by_role("button", name="Approve 3").click()
     await expect(tab.get_by_text("Nothing to review")).to_be_visible()
     await expect(group.get_by_role("button", name="Approve 3")).to_be_disabled()

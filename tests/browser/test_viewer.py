@@ -269,6 +269,33 @@ async def test_what_applied_and_why_with_places(desk: Desk, tab: Page) -> None:
         await expect(side.get_by_text(words).first).to_be_visible()
 
 
+async def test_where_an_overlay_was_drawn(desk: Desk, tab: Page) -> None:
+    view = reviewed(desk)
+    assert view.shown
+    pictures = list(view.shown.pictures)
+    pictures[0] = replace(pictures[0], overlays=({"name": "4K", "box": [20, 30, 100, 60]}, {"name": "HDR", "box": [20, 100, 50, 40]}))
+    await desk.publish(replace(view, shown=replace(view.shown, pictures=tuple(pictures)), latest=None))
+    await tab.goto((desk.root / "index.html").as_uri())
+    await card(tab, "101").locator("a[data-open]").click()
+    viewer = tab.get_by_role("dialog")
+    box = viewer.get_by_role("button", name="20, 30, 100, 60")
+    await box.hover()
+    await expect(viewer.locator(".spot-mark")).to_have_count(2)  # in both pictures
+    pane, mark = await viewer.locator(".pane").first.bounding_box(), await viewer.locator(".spot-mark").first.bounding_box()
+    assert pane
+    assert mark
+    assert [(mark["x"] - pane["x"]) / pane["width"], mark["width"] / pane["width"], mark["height"] / pane["height"]] == pytest.approx(
+        [20 / 200, 100 / 200, 60 / 300], abs=0.01
+    )
+    await viewer.get_by_role("heading", name="Movie 0 1990").hover()
+    await expect(viewer.locator(".spot-mark")).to_have_count(0)
+    await box.press("Enter")
+    await expect(box).to_have_attribute("aria-pressed", "true")
+    await expect(viewer.locator(".spot-mark")).to_have_count(2)
+    await viewer.get_by_role("button", name="20, 100, 50, 40").press("Enter")
+    await expect(box).to_have_attribute("aria-pressed", "false")
+
+
 async def test_two_fingers_zoom(desk: Desk, browser: Browser) -> None:
     phone = await browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     try:

@@ -105,14 +105,19 @@
     }).catch(() => {});
   }
 
-  const act = (verdict) => () => {
-    const card = gallery.card(gallery.viewer.shown);
-    if (card && !own.hidden) decide(verdict, { run: card.dataset.run, targets: [card.dataset.target] });
+  const act = (verdict, find) => () => {
+    const card = find();
+    if (card?.dataset.sha && "reviewed" in card.dataset) decide(verdict, { run: card.dataset.run, targets: [card.dataset.target] });
   };
+  const open = () => gallery.card(gallery.viewer.shown);
+  const focused = () => document.activeElement?.closest("[data-card]");
+  const when = () => awake;
   gallery.keys(
-    { keys: ["a"], does: "Approve", where: "Viewer", when: () => awake, act: act("approve") },
-    { keys: ["r"], does: "Reject", where: "Viewer", when: () => awake, act: act("reject") },
-    { keys: ["u"], does: "Undo the last decision", where: "Viewer", when: () => awake, act: () => decide("undo", {}) },
-    { keys: ["u"], does: "Undo the last decision", where: "Page", when: () => awake, act: () => decide("undo", {}) },
+    { keys: ["a"], does: "Approve", where: "Viewer", when, act: act("approve", open) },
+    { keys: ["r"], does: "Reject", where: "Viewer", when, act: act("reject", open) },
+    { keys: ["u"], does: "Undo the last decision", where: "Viewer", when, act: () => decide("undo", {}) },
+    { keys: ["a"], does: "Approve the card", where: "Page", when, act: act("approve", focused) },
+    { keys: ["r"], does: "Reject the card", where: "Page", when, act: act("reject", focused) },
+    { keys: ["u"], does: "Undo the last decision", where: "Page", when, act: () => decide("undo", {}) },
   );
 }

@@ -12,7 +12,7 @@
   const PERIOD = 700; // ms that each picture stays in blink: under three flashes a second
 
   const stage = document.querySelector("[data-stage]");
-  const state = { subject: null, mode: "pair", at: null, fitted: true, box: -1, width: 250 };
+  const state = { subject: null, mode: "pair", at: null, fitted: true, box: -1, spot: null, width: 250 };
   let blinking = 0;
 
   const picture = () => ({ width: state.subject.now.width, height: state.subject.now.height });
@@ -88,6 +88,17 @@
     }),
   };
 
+  // Where an overlay was drawn, while the reader points at it.
+  const spot = (left, top, scale) => {
+    for (const frame of stage.querySelectorAll(".pane")) {
+      let mark = frame.querySelector(".spot-mark");
+      if (!state.spot) { mark?.remove(); continue; }
+      if (!mark) { mark = make("span", "spot-mark"); frame.append(mark); }
+      const [x, y, width, height] = state.spot;
+      Object.assign(mark.style, { left: `${left + x * scale}px`, top: `${top + y * scale}px`, width: `${width * scale}px`, height: `${height * scale}px` });
+    }
+  };
+
   const place = () => {
     if (!state.subject || state.mode === "sizes") return;
     const whole = picture();
@@ -114,6 +125,7 @@
         mark.classList.toggle("is-here", Number(mark.dataset.box) === state.box);
       }
     }
+    spot(left, top, scale);
     gallery.tell("stage:placed", { percent: Math.round(scale * devicePixelRatio * 100), fitted: state.fitted, box: state.box }, stage);
   };
 
@@ -221,7 +233,7 @@
     // Another target begins fitted, in "diff" on its largest difference; the same one again (a new picture came) stays put.
     show(subject, mode, same = false) {
       Object.assign(state, { subject, mode });
-      if (!same) Object.assign(state, { at: null, fitted: true, box: -1 });
+      if (!same) Object.assign(state, { at: null, fitted: true, box: -1, spot: null });
       draw();
       if (!same && state.mode === "diff") focusBox(0);
     },
@@ -237,6 +249,7 @@
     zoomBy: (factor) => around(factor),
     pan: (dx, dy) => { if (!state.fitted) go(zoom.moved(state.at, dx, dy, picture(), room())); },
     next: (by) => focusBox(state.box < 0 && by < 0 ? -1 : state.box + by),
+    point: (box) => { state.spot = box; place(); },
     blink,
     turn,
     clear() { stopBlinking(); fingers.clear(); state.subject = null; stage.replaceChildren(); },

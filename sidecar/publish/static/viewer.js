@@ -133,6 +133,19 @@
     if (event.target.name === "mode") setMode(event.target.value);
     if (event.target.name === "against") draw(true);
   });
+  // Where an overlay was drawn: while pointed at, or for good by pressing.
+  const spots = () => [...side.querySelectorAll("[data-box]")];
+  const point = (button) => stage.point(button ? gallery.boxes(button.dataset.box)[0] ?? null : null);
+  const pressed = () => spots().find((button) => button.getAttribute("aria-pressed") === "true");
+  side.addEventListener("pointerover", (event) => point(event.target.closest("[data-box]") ?? pressed()));
+  side.addEventListener("pointerleave", () => point(pressed()));
+  side.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-box]");
+    if (!button) return;
+    const on = button.getAttribute("aria-pressed") !== "true";
+    for (const one of spots()) one.setAttribute("aria-pressed", String(one === button && on));
+    point(on ? button : null);
+  });
   const width = part("widths").querySelector("input");
   width.addEventListener("input", () => { stage.resize(Number(width.value)); part("widths").querySelector("output").textContent = `${width.value} px`; });
   viewer.addEventListener("stage:placed", (event) => {
