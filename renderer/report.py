@@ -46,10 +46,12 @@ _ITEM = re.compile(r"\((?P<detail>\d+/\d+\) .+)$")
 class Reporter:
     """One child's voice. Safe to use from any thread of the child."""
 
-    def __init__(self, descriptor: int, job: str, shard: int, secret: str) -> None:
+    def __init__(self, descriptor: int, job: str, shard: int, secret: str, home: str = "") -> None:
+        """``secret`` is taken out of each line; so is ``home``, the folder that this one child works in, with a slash at its end."""
         self._descriptor = descriptor
         self._about = {"id": job, "shard": shard}
         self._secret = secret
+        self._home = home
         self._lock = threading.RLock()
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
@@ -113,6 +115,8 @@ class Reporter:
             self._room[bad] -= 1
         if self._secret:
             text = text.replace(self._secret, "(redacted)")
+        if self._home:
+            text = text.replace(self._home, "")
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
         if level == "INFO":

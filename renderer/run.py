@@ -58,7 +58,7 @@ def child(kometa: Kometa, guard: cage.Guard, order: Order, report: int, output: 
     status = 70  # EX_SOFTWARE, unless the run comes to its end
     try:
         _become(kometa, order, output)
-        reporter = Reporter(report, order.job, order.shard, order.token)
+        reporter = Reporter(report, order.job, order.shard, order.token, f"{order.home}/")
         reporter.phase("start")
         outcome, detail = _run(kometa, guard, order, reporter)
         reporter.close(outcome, detail)

@@ -34,7 +34,7 @@ from renderer.preload import Preload, yaml_class
 from renderer.report import Reporter
 from renderer.warm import Kometa
 
-VERIFIED = ("2.4.4",)
+VERIFIED = ("2.2.2", "2.4.4")
 """Kometa versions whose warm output was compared with cold output, byte by byte. Others run as they are."""
 
 SHORT_WAIT = 0.25

@@ -27,7 +27,7 @@ def judge(
         applied.append((strongest, None))
         left_out += [(name, {"reason": "outweighed", "by": title(properties[strongest])}) for name in blurs if name != strongest]
     waiting: dict[Any, dict[Any, str]] = {}
-    clash = ""
+    clashing: list[str] = []
     for name in final:
         overlay = properties[name]
         if name in blurs:
@@ -36,10 +36,12 @@ def judge(
             applied.append((name, None))
             continue
         places = waiting.setdefault(overlay.queue, {})
-        clash = clash or (str(overlay.queue_name) if overlay.weight in places else "")
+        if overlay.weight in places:
+            clashing += [places[overlay.weight], name]
         places.setdefault(overlay.weight, name)
-    if clash:  # Kometa gives the whole item up
-        return [], left_out + [(name, {"reason": "equal weights in a queue", "by": clash}) for name in final]
+    if clashing:  # Kometa gives the whole item up: these it attempted
+        told = [(name, {"reason": "equal weights in a queue", "by": str(properties[name].queue_name)}) for name in clashing]
+        return [(name, None) for name in final], left_out + told
     for queue, names in waiting.items():
         cords = list(queues.get(queue, ()))
         ordered = [name for _, name in sorted(names.items(), reverse=True)]

@@ -315,6 +315,8 @@ class LogLine:
     """The overlay definition that Kometa was at, where it is known."""
     library: str = ""
     """The library that Kometa was at, likewise."""
+    file: str = ""
+    """The overlay file that Kometa was reading, likewise: as config.yml names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

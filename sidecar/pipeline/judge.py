@@ -55,7 +55,7 @@ def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
         if _ORDINARY.match(text) and line.level != "CRITICAL":
             continue
         if (text, line.about) not in found:
-            file, number = (line.about and find(line.about, text)) or ("", None)
+            file, number = (line.about and find(line.about, text)) or (line.file, None)
             found[text, line.about] = Problem(severity=severity, what=text, source="kometa", file=file, line=number, library=line.library)
     return tuple(found.values())
 

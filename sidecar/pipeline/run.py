@@ -47,6 +47,11 @@ _DEFINITION = re.compile(r"(?P<name>.+) Overlay in .+")
 """What Kometa logs before it validates and builds a definition (2.2 to 2.4)."""
 
 
+_READING = re.compile(r"Loading Overlay File \d+ File: (?:config/)?(?P<file>.+)")
+_READ = "Overlay File Loaded Successfully"
+"""What it logs before and after it reads an overlay file (likewise); a file that cannot be used has no line of the second kind."""
+
+
 class Recorder:
     """Sink of a run's grants and hearer of its engine."""
 
@@ -65,6 +70,7 @@ class Recorder:
         self.lines: list[LogLine] = []
         self._definitions: dict[int, str] = {}
         self._libraries: dict[int, str] = {}
+        self._files: dict[int, str] = {}
         self.reports: dict[tuple[str, int], OverlayReport] = {}
         self._on_capture = on_capture
         self._on_quick = on_quick
@@ -90,9 +96,13 @@ class Recorder:
         if isinstance(event, LogLine):
             if event.level in ("WARNING", "ERROR", "CRITICAL"):
                 about, library = self._definitions.get(event.shard, ""), self._libraries.get(event.shard, "")
-                self.lines.append(replace(event, about=about, library=library))
+                self.lines.append(replace(event, about=about, library=library, file=self._files.get(event.shard, "")))
             elif begun := _DEFINITION.fullmatch(event.text):
                 self._definitions[event.shard] = begun["name"]
+            elif event.text == _READ:
+                self._files.pop(event.shard, None)
+            elif reading := _READING.fullmatch(event.text):
+                self._files[event.shard] = reading["file"]
         elif isinstance(event, OverlayReport):
             self.reports[(event.server, event.rating_key)] = event
         elif isinstance(event, QuickPicture):
@@ -100,6 +110,7 @@ class Recorder:
                 self._on_quick(event)
         else:
             self._definitions.pop(event.shard, None)  # a phase ends what the one before was about
+            self._files.pop(event.shard, None)
             if event.name == "compile":
                 self._libraries[event.shard] = event.detail
             elif event.name == "finish":

@@ -53,6 +53,8 @@ class DemoHosts:
         """Everything that came, in order; targets begin with the host."""
         self.unknown: list[Request] = []
         """What was answered 404 or for a host that the demo does not play."""
+        self.down: set[str] = set()
+        """Hosts that answer 503 to everything."""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -96,6 +98,8 @@ class DemoHosts:
         host = segments[0].lower() if segments else ""
         params = dict(parse_qsl(record.query, keep_blank_values=True))
         call = HostCall(host, request.method, segments[1:], params, record.headers, body)
+        if host in self.down:
+            return web.Response(status=503, text=f"{host} is down")
         # Answers may draw a picture or walk a large library.
         reply = await asyncio.to_thread(HOSTS.get(host, others.not_found_page), self.world, call)
         if reply.status == 404:
