@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from sidecar import __version__, checks, logs
@@ -34,6 +35,16 @@ SKEW: Final = 60.0
 """Seconds that Plex's clock and ours may differ."""
 WATCHES: Final = 8192
 """Directories that inotify should be able to watch."""
+
+MENDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "process": "engine.kometa_home and engine.kometa_python name a Kometa and its Python",
+        "socket": "start the worker (docker compose up worker, or systemctl start kometa-sidecar-worker); see docs/containers.md",
+        "container": "Docker must run, this user must be allowed to use it, and the image must be there; see docs/containers.md",
+        "draft": "report it, please: the built-in engine needs nothing",
+    }
+)
+"""What to do about an engine that does not start, by its kind."""
 
 
 class State(StrEnum):
@@ -175,9 +186,7 @@ async def _engine(app: App) -> Finding:
     try:
         info = app.engine.info or await app.engine.start()
     except EngineError as error:
-        return Finding(
-            "engine", State.FAIL, str(error), "see docs/: engine.kometa_home and engine.kometa_python name a Kometa and its Python"
-        )
+        return Finding("engine", State.FAIL, str(error), MENDS[app.choice.kind])
     if info.kind != "kometa":
         mend = "install Kometa on this machine, or set engine.kometa_home; drafts are not Kometa's pixels"
         return Finding("engine", State.WARN, "no Kometa was found: pictures would be drafts", mend)
@@ -194,6 +203,9 @@ async def _plex(app: App) -> Looks:
         plan = await app.planner.plan(Change(reason="request", seen=time.monotonic()))
     except InputError as error:
         yield Finding("targets", State.FAIL, str(error), "see kometa-sidecar check")
+        return
+    except EngineError:  # told already
+        yield Finding("plex", State.WARN, "not looked at: only the worker knows Kometa's own overlay files", "mend the engine first")
         return
     except PlexError as error:
         plan = None

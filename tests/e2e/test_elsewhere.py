@@ -6,7 +6,11 @@ import asyncio
 import time
 from pathlib import Path
 
+from sidecar.demo import DemoPlex
+from sidecar.doctor import State, examine
+from sidecar.logs import Redactor
 from sidecar.model import Change, PictureState
+from sidecar.settings import load_settings
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import house
@@ -37,3 +41,24 @@ async def test_pictures_come_from_a_worker_elsewhere_as_from_one_here(kometa: Ko
             again = await home.run("done", after=1)
         assert [p.after for p in again.pictures] == [p.after for p in wanted.pictures]
         home.assert_plex_untouched()
+
+
+async def test_doctor_says_how_to_mend_a_worker_that_is_not_there(standin: KometaInstall, tmp_path: Path, data_dir: Path) -> None:
+    config = config_of("custom", tmp_path / "config")
+    async with DemoPlex(small_world()) as plex:
+        env = {"KOMETA_PLEX_URL": plex.url, "KOMETA_PLEX_TOKEN": plex.token}
+        settings = load_settings(None, {}, {"data": str(data_dir), "engine": {"kind": "socket"}, "web": {"port": 0}})
+        async with running(data_dir / "exchange", standin.home, standin.python) as worker:
+            path = data_dir / "exchange" / "worker" / "worker.sock"
+            while not path.is_socket():
+                await asyncio.sleep(0.05)
+            (tmp_path / "a").mkdir()
+            found = {f.part: f async for f in examine(config, settings, env, Redactor(), tmp_path / "a")}
+            assert found["engine"].state is not State.FAIL
+            assert "Kometa 0.0.0" in found["engine"].says
+            assert worker.returncode is None
+        (tmp_path / "b").mkdir()
+        found = {f.part: f async for f in examine(config, settings, env, Redactor(), tmp_path / "b")}
+    assert found["engine"].state is State.FAIL
+    assert "no worker at" in found["engine"].says
+    assert "docker compose up worker" in found["engine"].mend
