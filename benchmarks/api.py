@@ -13,7 +13,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
+import shutil
 import sqlite3
 import statistics
 import sys
@@ -269,6 +271,9 @@ async def ask(url: str, runs: int, seconds: float) -> tuple[dict[str, list[float
     connector = aiohttp.TCPConnector(limit=200)
     patience = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(url, connector=connector, timeout=patience) as client, asyncio.TaskGroup() as listeners:
+        for kind, _, path in QUESTIONS:  # each once, unmeasured: a daemon has been up for a while
+            await one(client, kind, path.format(any=run_id(0), logged=run_id(runs - 1), target=101), 0.0)
+        times.clear()
         listening = [listeners.create_task(listen(client)) for _ in range(LISTENERS)]
         begun = time.perf_counter() + 0.2
         async with asyncio.TaskGroup() as group:
@@ -289,12 +294,21 @@ async def ask(url: str, runs: int, seconds: float) -> tuple[dict[str, list[float
     return times, failed, sum(map(len, times.values())) / took
 
 
+def roomy() -> str | None:
+    """Where there is memory for some gigabytes of files."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4e9 else None
+
+
 async def main(*, quick: bool) -> dict[str, Any]:
     runs, seconds = (1_000, 4.0) if quick else (RUNS, 20.0)
     with tempfile.TemporaryDirectory(prefix="ks-") as folder:
         data = Path(folder)
         begun = time.perf_counter()
-        await fill(data, runs)
+        with tempfile.TemporaryDirectory(prefix="ks-", dir=roomy()) as memory:  # no disk to wait for, 20,000 times
+            await fill(Path(memory), runs)
+            await asyncio.to_thread(shutil.copytree, memory, data, dirs_exist_ok=True)
+        await asyncio.to_thread(os.sync)  # what was written just now must not be in the way of reading
         with contextlib.closing(sqlite3.connect(data / "state.db")) as database:
             pages, size = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
         print(f"{runs} runs of {TARGETS} targets, {pages * size / 1e6:.0f} MB, filled in {time.perf_counter() - begun:.0f} s")

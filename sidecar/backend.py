@@ -63,7 +63,7 @@ class Archive:
         return _kept(self._runs, run_id, run) if run is not None and run.state.final else run
 
     async def known(self, run_id: str) -> bool:
-        return await self._state.knows(run_id)
+        return run_id in self._runs or await self._state.knows(run_id)
 
     async def review(self, run_id: str) -> RunReview | None:
         """A review never changes once it is there."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sidecar.model import Run, RunState
 from sidecar.web.api.operation import Call, Rejected
 from sidecar.web.api.source import Source
+
+ALIASES: Final = ("latest", "shown")
 
 
 class Runs:
@@ -15,19 +19,28 @@ class Runs:
 
     async def id(self, call: Call) -> str:
         """Its id. Rejected with 404 where there is none."""
-        name = call.name("run")
-        if name in ("latest", "shown"):
-            newest = await self._source.briefs(1, None, RunState.DONE if name == "shown" else None)
-            name = newest[0].id if newest else ""
-        elif not await self._source.known(name):
-            name = ""
-        if not name:
-            raise Rejected(404, "not_found", "There is no such run.")
+        name = await self._name(call)
+        if call.name("run") not in ALIASES and not await self._source.known(name):
+            raise _nothing()
         return name
 
     async def whole(self, call: Call) -> Run:
         """The run itself. Rejected with 404 where there is none."""
-        run = await self._source.run(await self.id(call))
+        run = await self._source.run(await self._name(call))
         if run is None:
-            raise Rejected(404, "not_found", "There is no such run.")
+            raise _nothing()
         return run
+
+    async def _name(self, call: Call) -> str:
+        """The id that is meant; whether there is such a run is not looked at where it was given by its id."""
+        name = call.name("run")
+        if name not in ALIASES:
+            return name
+        newest = await self._source.briefs(1, None, RunState.DONE if name == "shown" else None)
+        if not newest:
+            raise _nothing()
+        return newest[0].id
+
+
+def _nothing() -> Rejected:
+    return Rejected(404, "not_found", "There is no such run.")
