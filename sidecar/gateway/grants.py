@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -10,6 +11,15 @@ from sidecar.model import BlockedWrite, Capture, Grant, Problem
 
 MAX_BLOCKED: Final = 10_000
 """Blocked writes told per grant; a renderer that runs wild must not fill the run's record."""
+MAX_NOTES: Final = 1_000
+"""Problems told per grant: their texts name hosts, of which a renderer can make up any number."""
+LONGEST: Final = 2_000
+"""Characters of an address, and of its meaning, in a run's record; Kometa's longest edits have about 1,000."""
+MAX_UPLOADS: Final = 10_000
+MAX_UPLOADED: Final = 4 * 1024**3
+"""Uploads of one grant, and their bytes: a renderer that runs wild must not fill the disk. A poster of Kometa's has 0.3 to 2 MB."""
+AT_ONCE: Final = 4
+"""Request bodies of one grant in memory at a time."""
 
 
 class Sink(Protocol):
@@ -34,6 +44,17 @@ class Lease:
     open: bool = True
     told: set[tuple[str, str]] = field(default_factory=set)
     writes: int = 0
+    uploads: int = 0
+    uploaded: int = 0
+    bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def takes(self, size: int) -> bool:
+        """Whether one more upload of ``size`` bytes is taken; then it counts."""
+        if self.uploads >= MAX_UPLOADS or self.uploaded + size > MAX_UPLOADED:
+            return False
+        self.uploads += 1
+        self.uploaded += size
+        return True
 
     def captured(self, capture: Capture) -> None:
         """Passed on while the grant is open: an ended run is immutable."""
@@ -49,8 +70,8 @@ class Lease:
                     run_id=self.grant.run_id,
                     server=server,
                     method=method,
-                    path=path.replace(self.grant.token, "[token]"),
-                    meaning=meaning.replace(self.grant.token, "[token]"),
+                    path=_short(path.replace(self.grant.token, "[token]")),
+                    meaning=_short(meaning.replace(self.grant.token, "[token]")),
                     answered=answered,
                     at=datetime.now(UTC),
                     expected=expected,
@@ -60,9 +81,13 @@ class Lease:
     def note(self, problem: Problem) -> None:
         """Tells the sink of a problem, once."""
         mark = (problem.source, problem.what)
-        if self.open and mark not in self.told:
+        if self.open and mark not in self.told and len(self.told) < MAX_NOTES:
             self.told.add(mark)
             self.sink.note(problem)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 class Grants:

@@ -38,16 +38,16 @@ class Handler:
     """Answers renderers. Holds no state of its own but the counters."""
 
     def __init__(
-        self, *, grants: Grants, servers: Upstreams, egress: Egress, put_blob: PutBlob, counters: Counter[str], max_upload: int
+        self, *, grants: Grants, servers: Upstreams, egress: Egress, put_blob: PutBlob, counters: Counter[str], bodies: wire.Bodies
     ) -> None:
         self._grants = grants
         self._servers = servers
         self._egress = egress
         self._counters = counters
-        self._max_upload = max_upload
+        self._bodies = bodies
         self._teller = Teller(counters)
         self._reading = Reading(counters)
-        self._writes = Writes(egress=egress, put_blob=put_blob, counters=counters, teller=self._teller, max_upload=max_upload)
+        self._writes = Writes(egress=egress, put_blob=put_blob, counters=counters, teller=self._teller, bodies=bodies)
 
     async def socket(self, request: web.BaseRequest) -> web.StreamResponse:
         """A request over the unix socket: headers name origin and grant."""
@@ -121,8 +121,8 @@ class Handler:
                     return await self._reading.picture(request, reads, verdict)
                 case _:
                     return await self._reading.cut(request, reads, verdict, scope)
-        except wire.TooLong:
-            return self._teller.refuse(caller, request, Refusal("the body is too long", 413), canonical)
+        except wire.NotTaken as error:
+            return self._teller.refuse(caller, request, error.refusal, canonical)
         except (PlexError, Garbled) as error:
             return self._failed(caller, error)
 
@@ -130,9 +130,9 @@ class Handler:
 
     async def _elsewhere(self, caller: Caller, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            body = await wire.body(request, self._max_upload)
-        except wire.TooLong:
-            return self._teller.refuse(caller, request, Refusal("the body is too long", 413))
+            body = await self._bodies.read(request, caller.lease.bodies)
+        except wire.NotTaken as error:
+            return self._teller.refuse(caller, request, error.refusal)
         ask = Ask(request.method, caller.origin, request.raw_path, wire.lower(request), body)
         refusal = self._egress.admit(ask, caller.lease.grant)
         if refusal:

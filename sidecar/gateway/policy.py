@@ -55,8 +55,8 @@ _INT: Final = re.compile(r"[0-9]{1,10}")
 _FLAG: Final = re.compile(r"[01]")
 _TEXT: Final = re.compile(r".{0,1000}")
 _SORT: Final = re.compile(r"[A-Za-z.]{1,60}(:(asc|desc|nullsLast|[A-Za-z]{1,20}))?(,[A-Za-z.]{1,60}(:[A-Za-z]{1,20})?)*")
-_STORED: Final = re.compile(r"(upload|metadata)://[A-Za-z0-9._/-]{1,300}")
-"""Plex's own stored pictures; any other scheme would make Plex fetch it."""
+_STORED: Final = re.compile(r"(?=.{1,300}\Z)(upload|metadata)://[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""Plex's own stored pictures; any other scheme would make Plex fetch it. No part begins with a dot: it could lead out of their folder."""
 
 _STANDARD: Final[Keys] = {
     "X-Plex-Container-Start": _INT,

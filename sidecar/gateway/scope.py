@@ -8,7 +8,7 @@ Kometa's own paging is applied to what is left: ``Source`` is the seam where an 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
@@ -75,9 +75,9 @@ def _needs_no_cut(data: bytes, scope: Scope) -> bool:
         nonlocal seen, clean
         if not seen:
             clean = name == "MediaContainer" and not any(private in attributes for private in _PRIVATE_ATTRIBUTES)
+            clean = clean and _inside(scope, attributes)
         elif "ratingKey" in attributes:
-            key = _number(attributes["ratingKey"])
-            clean = clean and (key is None or key in scope.visible or attributes.get("type") == "collection")
+            clean = clean and _sees(scope, attributes)
         seen += 1
 
     try:
@@ -169,7 +169,7 @@ def _listed(item: Element, scope: Scope, *, subtree: bool) -> bool:
     """Whether a listing shows ``item``: targets at their own level; movies, shows and artists that targets need; collections."""
     kind = item.get("type", "")
     if kind == "collection":
-        return True
+        return _inside(scope, item.attrib)
     key = _number(item.get("ratingKey"))
     if key is None:
         return item.get("ratingKey") is not None
@@ -187,7 +187,10 @@ def _is_item(element: Element) -> bool:
 
 def _drop_unseen(root: Element, scope: Scope) -> bool:
     """Takes every item below ``root`` that is not visible away (related, on deck, children), and mends ``size``; whether there was one."""
-    unseen = {child for child in root.iter() if "ratingKey" in child.attrib and not _visible(child, scope) and child is not root}
+    around = {"librarySectionID": root.get("librarySectionID", "")}  # what a collection that does not say so itself is in
+    unseen = {
+        child for child in root.iter() if "ratingKey" in child.attrib and not _sees(scope, {**around, **child.attrib}) and child is not root
+    }
     if not unseen:
         return False
     for element in list(root.iter()):
@@ -202,9 +205,18 @@ def _drop_unseen(root: Element, scope: Scope) -> bool:
     return True
 
 
-def _visible(item: Element, scope: Scope) -> bool:
-    key = _number(item.get("ratingKey"))
-    return key is None or key in scope.visible or item.get("type") == "collection"
+def _sees(scope: Scope, item: Mapping[str, str]) -> bool:
+    """Whether ``scope`` shows an item with these attributes: what is visible, and collections of its libraries."""
+    if item.get("type") == "collection":
+        return _inside(scope, item)
+    key = _number(item["ratingKey"])
+    return key is None or key in scope.visible
+
+
+def _inside(scope: Scope, attributes: Mapping[str, str]) -> bool:
+    """Whether nothing says that this belongs to a library out of scope: collections are asked for by number alone."""
+    section = _number(attributes.get("librarySectionID"))
+    return section is None or section in scope.sections
 
 
 def _keep(root: Element, wanted: Callable[[Element], bool]) -> bool:

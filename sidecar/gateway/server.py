@@ -17,10 +17,12 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
 from pydantic import SecretStr
 
 from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
 from sidecar.errors import CanaryFailed, GatewayError
+from sidecar.gateway import wire
 from sidecar.gateway.answers import Answers, Spawn
 from sidecar.gateway.cache import DiskCache
 from sidecar.gateway.egress import Egress, Mode
@@ -68,6 +70,12 @@ class Limits:
     """Answers of Plex on disk."""
     plex_memory: int = 64 * MIB
     """Answers of Plex in memory."""
+    body_seconds: float = 60.0
+    """For one request's body to come."""
+    idle_seconds: float = 75.0
+    """For a request's head to come whole, and between two requests of a connection."""
+    connections: int = 256
+    """Open at a time; each shard's Kometa has four at most."""
     stop_seconds: float = 2.0
     """For requests under way at ``stop``."""
 
@@ -134,7 +142,7 @@ class Gateway:
             egress=self._egress,
             put_blob=put_blob,
             counters=self._counters,
-            max_upload=self._limits.upload,
+            bodies=wire.Bodies(self._limits.upload, self._limits.body_seconds),
         )
 
     async def start(self) -> None:
@@ -309,11 +317,12 @@ class Gateway:
         self.port = runner.addresses[0][1]
 
     async def _runner(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
-        server = web.Server(
+        server = _Server(
             handler,
+            most=self._limits.connections,
             access_log=None,
             logger=_Log(logging.getLogger("sidecar.gateway.http"), {}),
-            keepalive_timeout=75.0,
+            keepalive_timeout=self._limits.idle_seconds,  # it also ends connections whose request does not come
             max_line_size=16_384,
             lingering_time=2.0,
             auto_decompress=False,
@@ -333,6 +342,19 @@ CANARY: Final = (
     "DELETE /library/metadata/1",
 )
 """What the self-test tries. Each would change a Plex."""
+
+
+class _Server(web.Server):
+    """Takes ``most`` connections at a time; one more is closed at once, so that files and memory do not run out."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, most: int, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._most = most
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if len(self.connections) > self._most:
+            transport.abort()
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):

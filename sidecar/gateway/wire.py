@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientResponse, web
 
 from renderer.protocol import KEEP_HEADER
+from sidecar.gateway.canonical import Refusal
 
 XML: Final = "application/xml"
 
 
-class TooLong(Exception):
-    """A request body over the limit."""
+class NotTaken(Exception):
+    """A request body over the limit, or one that does not come. ``reason`` is for people."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(reason, status)
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """How request bodies are taken: at most ``limit`` bytes, whole within ``seconds``."""
+
+    limit: int
+    seconds: float
+
+    async def read(self, request: web.BaseRequest, turn: asyncio.Semaphore) -> bytes:
+        """The request's whole body, once it is its ``turn``: a renderer must not fill the memory by many at once. NotTaken."""
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self.seconds), turn:
+                async for chunk in request.content.iter_any():
+                    data += chunk
+                    if len(data) > self.limit:
+                        raise NotTaken("the body is too long", 413)
+        except TimeoutError:
+            raise NotTaken("the body did not come in time", 408) from None
+        return bytes(data)
 
 
 def lower(request: web.BaseRequest) -> dict[str, str]:
     """The request's headers, their names in lower case."""
     return {name.lower(): value for name, value in request.headers.items()}
-
-
-async def body(request: web.BaseRequest, limit: int) -> bytes:
-    """The request's whole body. TooLong past ``limit`` bytes."""
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > limit:
-            raise TooLong
-    return bytes(data)
 
 
 async def stream(request: web.BaseRequest, upstream: ClientResponse, response: web.StreamResponse, take: Callable[[bytes], None]) -> bool:

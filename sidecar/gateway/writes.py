@@ -28,26 +28,26 @@ PutBlob = Callable[[bytes, str], Awaitable[Blob]]
 class Writes:
     """Takes what Kometa would have written."""
 
-    def __init__(self, *, egress: Egress, put_blob: PutBlob, counters: Counter[str], teller: Teller, max_upload: int) -> None:
+    def __init__(self, *, egress: Egress, put_blob: PutBlob, counters: Counter[str], teller: Teller, bodies: wire.Bodies) -> None:
         self._egress = egress
         self._put_blob = put_blob
         self._counters = counters
         self._teller = teller
-        self._max_upload = max_upload
+        self._bodies = bodies
 
     async def record(self, caller: Caller, request: web.BaseRequest, canonical: Canonical) -> web.Response:
-        """An edit: written down, answered as done. TooLong."""
-        await wire.body(request, self._max_upload)
+        """An edit: written down, answered as done. NotTaken."""
+        await self._bodies.read(request, caller.lease.bodies)
         self._teller.blocked(caller, canonical, 200)
         return web.Response(status=200)
 
     async def capture(
         self, caller: Caller, request: web.BaseRequest, canonical: Canonical, verdict: Verdict, reads: PlexReads
     ) -> web.Response:
-        """An upload: kept with its bytes as they came, answered as done. TooLong."""
+        """An upload: kept with its bytes as they came, answered as done. NotTaken."""
         kind = KINDS[canonical.segments[-1]]
         urls = canonical.values("url")
-        body = await wire.body(request, self._max_upload)
+        body = await self._bodies.read(request, caller.lease.bodies)
         if urls:
             upload, shown = await self._fetched(caller, reads, urls[0], kind), caller.shown(urls[0])
             if upload is None:
@@ -60,6 +60,9 @@ class Writes:
             except NotAPicture as error:
                 caller.note(f"an upload for {verdict.keys[0]} was not taken: {error}", Severity.ERROR)
                 return self._teller.refuse(caller, request, Refusal(str(error)), canonical)
+        if not caller.lease.takes(len(upload.data)):
+            caller.note("there are more uploads than a run can have; what came later was not kept", Severity.ERROR)
+            return self._teller.refuse(caller, request, Refusal("this run uploads too much", 507), canonical)
         try:
             blob = await self._put_blob(upload.data, upload.media_type)
         except StoreError as error:
