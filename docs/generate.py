@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from sidecar import notify
 from sidecar.gateway import policy
+from sidecar.settings import reference
 from sidecar.web.api import Api, openapi
 
 HERE: Final = Path(__file__).parent
@@ -25,6 +26,7 @@ def operations() -> str:
 
 SECTIONS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
     ("gateway.md", "policy"): policy.table,
+    ("settings.md", "settings"): reference.table,
     ("api.md", "operations"): operations,
 }
 """(file, name of its marked section) -> what stands there."""
