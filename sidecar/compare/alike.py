@@ -11,6 +11,9 @@ from sidecar.review import ReviewGroup
 
 ENOUGH: Final = 0.7
 """Share of their prints that two changes must have in common: letters differ from poster to poster, places do not."""
+MOVES: Final = "moves"
+NAMED: Final = 3
+"""Moved overlays that a group's title names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +35,31 @@ def alike(changes: Sequence[Change]) -> tuple[ReviewGroup, ...]:
     for change in changes:
         for group in groups:
             first = group[0]
-            if (first.shape, first.delta) == (change.shape, change.delta) and overlap(first.print, change.print) >= ENOUGH:
+            if (first.shape, _kind(first)) == (change.shape, _kind(change)) and overlap(first.print, change.print) >= ENOUGH:
                 group.append(change)
                 break
         else:
             groups.append([change])
     several = sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
     return tuple(
-        ReviewGroup(id=f"g{number}", targets=tuple(change.target for change in group), title="; ".join(group[0].delta))
+        ReviewGroup(id=f"g{number}", targets=tuple(change.target for change in group), title=_title(group))
         for number, group in enumerate(several, 1)
     )
+
+
+def _kind(change: Change) -> frozenset[str]:
+    """What must be the same: which overlays came and went. Which ones moved may differ: each poster bears badges of its own."""
+    return frozenset(MOVES if word.startswith(f"{MOVES} ") else word for word in change.delta)
+
+
+def _title(group: Sequence[Change]) -> str:
+    words = list(dict.fromkeys(word for change in group for word in change.delta))
+    moved = [word.removeprefix(f"{MOVES} ") for word in words if word.startswith(f"{MOVES} ")]
+    shown = [word for word in words if not word.startswith(f"{MOVES} ")]
+    if moved:
+        more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
+        shown.append(f"{MOVES} {', '.join(moved[:NAMED])}{more}")
+    return "; ".join(shown)
 
 
 def delta_of(before: Iterable[Mapping[str, object]], after: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
@@ -50,7 +68,7 @@ def delta_of(before: Iterable[Mapping[str, object]], after: Iterable[Mapping[str
     return (
         *(f"adds {name}" for name in new if name not in old),
         *(f"drops {name}" for name in old if name not in new),
-        *(f"moves {name}" for name in new if name in old and old[name] != new[name]),
+        *(f"{MOVES} {name}" for name in new if name in old and old[name] != new[name]),
     )
 
 

@@ -97,6 +97,13 @@ def test_like_changes_are_grouped() -> None:
     assert alike([]) == ()
 
 
+def test_badges_that_moved_together_are_one_change_whichever_they_are() -> None:
+    names = (("moves 4K",), ("moves 1080p", "moves HDR"), ("moves 4K",), ("moves Atmos",), ("adds X", "moves 4K"))
+    changes = [Change(target=str(n), shape="portrait", print=badge(30, 30, 300, 150), delta=delta) for n, delta in enumerate(names)]
+    [group] = alike(changes)
+    assert (group.targets, group.title) == (("0", "1", "2", "3"), "moves 4K, 1080p, HDR and 1 more")
+
+
 @given(st.lists(st.tuples(st.sampled_from(["portrait", "landscape"]), st.sampled_from(["ff", "0f", "f0", "01", "00"])), max_size=12))
 def test_each_target_is_in_one_group_at_most_and_groups_have_several(found: list[tuple[str, str]]) -> None:
     changes = [Change(target=str(n), shape=shape, print=print_) for n, (shape, print_) in enumerate(found)]
