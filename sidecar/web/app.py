@@ -148,7 +148,8 @@ def make_app(
         # Whoever calls a hook has its secret: no page of another site can have been rebound to this name.
         if handles != checks.alive and handles not in hooks.public and not hosts.allows(caller.host):
             return answer(421, "wrong_host", "This name is not known here. Put it into web.base_url, or use the address.", path)
-        request[ENTRY] = entry = await door.entry(request, caller)
+        # A hook's secret is no wrong token: it must not count as a try.
+        request[ENTRY] = entry = Entry.REFUSED if handles in hooks.public else await door.entry(request, caller)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not may_change(request, caller, entry, origins):
             return answer(403, "cross_site", "This was asked by another site.", path)
         local = handles == checks.metrics and not base_url and is_local(request)

@@ -174,3 +174,13 @@ async def test_a_page_of_another_site_asks_for_nothing(site_files: Path, headers
     ):
         assert answer.status == 403
     assert asked.got == []
+
+
+async def test_a_hooks_secret_is_no_wrong_token(site_files: Path) -> None:
+    """Else whoever calls hooks from an address would be slowed down there with tokens."""
+    async with hooked(site_files, Asked(), token=SecretStr(TOKEN)) as site:
+        for _ in range(8):
+            status, _ = await post(site, "/hooks/render", json={}, headers={"Authorization": f"Bearer {SECRET}"})
+            assert status in (202, 429)
+        async with site.session() as client, client.get("/api/v1/status", headers={"Authorization": "Bearer wrong"}) as answer:
+            assert answer.status == 401
