@@ -6,7 +6,7 @@
 
   const ask = async (path, body) => {
     const answer = await fetch(`${base}api/v1/${path}`, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), redirect: "error",
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), redirect: "error", signal: AbortSignal.timeout(30000),
     });
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(told.error?.message ?? `The daemon answered ${answer.status}.`);
