@@ -1,9 +1,10 @@
-"""Pictures by the worker against pictures by a cold ``kometa.py``: byte for byte."""
+"""Pictures by the worker against pictures by a cold ``kometa.py``: byte for byte; and a render that is cancelled."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sidecar.tasks import Tasks
 from tests.cold import KometaInstall
 from tests.cold_demo import cold_demo, small_world
 from tests.engine.rig import PassThrough, make_homes, make_job
+from tests.renderer.talk import gone
 
 CONFIGS = Path(__file__).parents[1] / "e2e"
 
@@ -88,3 +90,38 @@ async def test_overlays_are_reported(real_kometa: KometaInstall, custom: Path, s
     assert set(reports) == {key for _, key in gateway.uploads}
     assert all(report.server == "plex-0" and report.applied for report in reports.values())
     assert {entry["kind"] for report in reports.values() for entry in report.applied} >= {"text", "image"}
+
+
+@pytest.mark.parametrize("phase", ["connect", "compile", "draw"])
+async def test_a_cancelled_kometa_is_gone_within_a_second(
+    kometa: KometaInstall, engine: ProcessEngine, custom: Path, short_dir: Path, phase: str
+) -> None:
+    """Whatever it was at; the worker stays, and renders what comes next."""
+    await engine.start()
+    worker = engine.pid
+    there = asyncio.Event()
+
+    def hear(event: EngineEvent) -> None:
+        if isinstance(event, Phase) and event.name == phase:
+            there.set()
+
+    async with (
+        DemoPlex(small_world()) as plex,
+        DemoHosts(small_world()) as hosts,
+        PassThrough(short_dir / "g.sock", plex.url, hosts.map, plex.token) as gateway,
+    ):
+        homes = await asyncio.to_thread(make_homes, kometa, custom, short_dir / "homes", 2)
+        render = asyncio.create_task(engine.render(make_job(gateway.path, homes), hear))
+        await asyncio.wait_for(there.wait(), 60)
+        children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        assert len(children) == 2
+        asked = time.monotonic()
+        render.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await render
+        assert time.monotonic() - asked < 1.5  # the daemon promises one second; the machine may be busy
+        assert gone(*map(int, children))
+        homes = await asyncio.to_thread(make_homes, kometa, custom, short_dir / "again", 1)
+        outcome = await engine.render(make_job(gateway.path, homes), lambda _event: None)
+    assert outcome.kind is OutcomeKind.FINISHED
+    assert engine.pid == worker
