@@ -112,6 +112,16 @@ class App:
             watching=self._serving,
             at_once=self._heard,
         )
+        self.reviews, comparer = reviewing.build(
+            settings.review,
+            state=self.state,
+            blobs=self.blobs,
+            gallery=self.gallery,
+            showcase=self.showcase,
+            revisions=places.revisions,
+            redact=self._redact,
+        )
+        self._stack.callback(comparer.close)  # after the tasks that compare have ended
         await self._start_gateway(places)
         self._stack.push_async_callback(self._tasks.close)
         self._join(places)
@@ -178,16 +188,6 @@ class App:
             extra=settings.hooks.extra,
         )
         self.logs = RunLogs(places.logs, self._redact)
-        self.reviews, comparer = reviewing.build(
-            settings.review,
-            state=self.state,
-            blobs=self.blobs,
-            gallery=self.gallery,
-            showcase=self.showcase,
-            revisions=places.revisions,
-            redact=self._redact,
-        )
-        self._stack.callback(comparer.close)
         renderer = Renderer(
             engine=self.engine,
             gateway=self.gateway,
