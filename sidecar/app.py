@@ -27,6 +27,7 @@ from sidecar.pipeline import Pipeline, Planner, Renderer
 from sidecar.pipeline.asked import Asks
 from sidecar.pipeline.housekeeping import Housekeeping, Keep
 from sidecar.pipeline.intake import Intake
+from sidecar.pipeline.plexnow import PlexNow
 from sidecar.pipeline.probes import Probes
 from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import Showcase
@@ -224,6 +225,9 @@ class App:
             current=lambda: self.showcase.view.current,
         )
         self.asks = Asks(self.planner, self.pipeline.submit)
+        self.plex_now = PlexNow(
+            state=self.state, blobs=self.blobs, readers=lambda: self.planner.readers, site=self.gallery, tell=self._publish_event
+        )
         self.housekeeping = Housekeeping(
             state=self.state,
             blobs=self.blobs,
@@ -310,6 +314,7 @@ class App:
         self._tasks.spawn(self.showcase.serve(), "gallery")
         self._tasks.spawn(self.reviews.serve(), "reviews")
         self._tasks.spawn(self.asks.serve(), "hooks")
+        self._tasks.spawn(self.plex_now.serve(), "what Plex shows")
         self._tasks.spawn(self.probes.plex(), "probe: plex")
         self._tasks.spawn(self.probes.worker(), "probe: worker")
         await self.upkeep.start(self._tasks.spawn)
@@ -376,6 +381,8 @@ class App:
             self.desk.notifier.heard(str(data["part"]), bool(data["ok"]), str(data["detail"]))
 
     async def _tell(self, run: Run) -> None:
+        if run.state is RunState.DONE:
+            self.plex_now.submit(run)
         if self.desk.notifier is not None:
             self.desk.notifier.ended(run)
 

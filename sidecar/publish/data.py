@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sidecar.model import EditBrief, Run, RunBrief, RunState
+from sidecar.model import Blob, EditBrief, Run, RunBrief, RunState
 from sidecar.publish.images import Images
 from sidecar.publish.summary import SCHEMA, dumps, engine_data, problem_data, shot_data, target_data
 from sidecar.publish.words import percent
@@ -25,6 +25,12 @@ def forms(name: str, value: object) -> dict[str, bytes]:
     """The files of one piece of data: ``name`` is its path without the suffix, safe in a path and in a script."""
     text = dumps(value)
     return {f"{name}.json": text, f"{name}.js": f'{CALL}("{name}",'.encode() + text.rstrip(b"\n") + b");\n"}
+
+
+def plex_data(shown: Mapping[str, Blob], images: Images) -> Json:
+    """data/plex: what Plex shows now, by target."""
+    shots = {target: shot_data(images.shot(blob)) for target, blob in shown.items()}
+    return {"schema": SCHEMA, "targets": {target: shot for target, shot in shots.items() if shot}}
 
 
 def run_data(run: Run, review: RunReview | None, images: Images) -> Json:

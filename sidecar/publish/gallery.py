@@ -29,7 +29,7 @@ from typing import Final
 
 from sidecar.errors import StoreError
 from sidecar.model import Blob, Run
-from sidecar.publish.data import decisions_data, forms, run_data, runs_data, timeline_data
+from sidecar.publish.data import decisions_data, forms, plex_data, run_data, runs_data, timeline_data
 from sidecar.publish.feed import feed
 from sidecar.publish.files import hashed_name, write_atomic
 from sidecar.publish.images import Images
@@ -99,6 +99,13 @@ class Gallery:
             self._images.publish((run,), (review,))
             self._publish_run(run, review)
 
+    def publish_plex(self, shown: Mapping[str, Blob]) -> None:
+        """Write what Plex shows now, by ``Target.id``. StoreError where the disk refuses."""
+        with self._lock:
+            self._prepare()
+            self._images.publish(more=shown.values())
+            self._put_all(forms("data/plex", plex_data(shown, self._images)))
+
     def publish_timelines(self, timelines: Iterable[Timeline]) -> None:
         """Write these targets' timelines. StoreError where the disk refuses."""
         with self._lock:
@@ -141,6 +148,8 @@ class Gallery:
             return
         for name, data in self._assets.items():
             self._put(self._urls[name], data)
+        if not (self._root / "data/plex.js").exists():  # pages ask for it
+            self._put_all(forms("data/plex", plex_data({}, self._images)))
         runs = self._root / "runs"
         self._runs = dict.fromkeys(path.parent.name for path in runs.glob("*/index.html")) if runs.is_dir() else {}
         self._ready = True

@@ -143,4 +143,14 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     -- Who drew what was decided on: a draft is never taken for Kometa's picture.
     ALTER TABLE baselines ADD COLUMN engine TEXT NOT NULL DEFAULT 'kometa';
     """,
+    """
+    -- What Plex showed of each target when it was last looked at; thumb is Plex's path of the poster.
+    CREATE TABLE plex_art (
+        target_id TEXT PRIMARY KEY,
+        thumb TEXT NOT NULL,
+        sha256 TEXT NOT NULL REFERENCES blobs (sha256),
+        at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX plex_art_blob ON plex_art (sha256);
+    """,
 )

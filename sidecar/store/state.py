@@ -21,6 +21,7 @@ from sidecar.store.care import Tidied
 from sidecar.store.database import Database
 from sidecar.store.history import History
 from sidecar.store.outbox import Outbox
+from sidecar.store.plexart import PlexArt
 from sidecar.store.rows import blob_of, put_blobs
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ _LAST = "\U0010ffff"
 _UNFINISHED = tuple(state.value for state in RunState if not state.final)
 
 
-class State(Outbox, Approvals, History):
+class State(Outbox, Approvals, History, PlexArt):
     """``state = await State.open(path)``, and ``await state.close()`` in the end."""
 
     def __init__(self, database: Database) -> None:
@@ -145,6 +146,7 @@ class State(Outbox, Approvals, History):
         sql = f"""SELECT before_sha256 FROM pictures WHERE before_sha256 IS NOT NULL
                   UNION SELECT after_sha256 FROM pictures WHERE after_sha256 IS NOT NULL
                   UNION SELECT sha256 FROM review_blobs
+                  UNION SELECT sha256 FROM plex_art
                   UNION {KEPT}"""  # noqa: S608 - constants
         return await self._database.read(lambda connection: frozenset(row[0] for row in connection.execute(sql)))
 

@@ -148,6 +148,18 @@ async def test_against_the_bare_art_the_browser_finds_the_differences(desk: Desk
     assert max(await colour(tab, 0.5, 0.3)) > 60  # gray against dark red
 
 
+async def test_against_what_plex_shows_now(desk: Desk, tab: Page) -> None:
+    desk.gallery.publish_plex({"101": desk.store.flat("navy", (200, 300))})
+    viewer = await opened(desk, tab)
+    await viewer.get_by_role("radio", name="In Plex now").check()
+    await expect(viewer.get_by_role("img", name="Movie 0 1990, in plex now")).to_be_visible()
+    assert near(await colour(tab, 0.5, 0.5), (0, 0, 128))
+    await tab.keyboard.press("c")  # and round to the first again
+    await expect(viewer.get_by_role("img", name="Movie 0 1990, previous run")).to_be_visible()
+    await viewer.get_by_role("button", name="Next picture").click()
+    await expect(viewer.get_by_role("radio", name="In Plex now")).to_be_hidden()
+
+
 async def test_an_unchanged_picture_says_so(desk: Desk, tab: Page) -> None:
     viewer = await opened(desk, tab, "104")
     await viewer.get_by_role("radio", name="Previous run").check()

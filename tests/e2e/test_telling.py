@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from sidecar.model import PictureState
+from sidecar.model import Change, PictureState
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import house
@@ -82,4 +83,32 @@ async def test_a_hook_previews_a_new_item(standin: KometaInstall, config: Path, 
             third = await home.run("done", after=2)
             states = {picture.target.library: picture.state for picture in third.pictures}
             assert states["Movies"] is PictureState.RENDERED
+        home.assert_plex_untouched()
+
+
+async def test_kometas_run_refreshes_what_plex_shows(config: Path, data_dir: Path) -> None:
+    world = small_world()
+    shown = data_dir / "gallery" / "data" / "plex.json"
+
+    def now() -> dict[str, str]:
+        return {target: shot["sha256"] for target, shot in json.loads(shown.read_text())["targets"].items()}
+
+    async with house(None, config, data_dir, world=world, hooks={"secret": SECRET}) as home:
+        first = await home.run("done")
+        await home.until(lambda: len(now()) == len(first.pictures))
+        before = now()
+        changed = first.pictures[0].target.rating_key
+        asked = len(home.plex.requests)
+        home.app.pipeline.submit(Change(reason="request"))
+        await home.run("done", after=1)
+        assert not any("/thumb/" in request.target for request in home.plex.requests[asked:]), "posters that stayed are not read again"
+        world.redraw(changed)
+        async with aiohttp.ClientSession() as session:
+            hook = f"{home.app.url}hooks/{SECRET}/kometa"
+            async with session.post(hook, json={"event": "run_end", "run_time": "0:09:00"}) as answer:
+                assert answer.status == 202
+        await home.until(lambda: now() != before)
+        assert {target for target, sha256 in now().items() if before[target] != sha256} == {str(changed)}
+        assert (data_dir / "gallery" / json.loads(shown.read_text())["targets"][str(changed)]["url"]).is_file()
+        assert any(kind == "plex.shown" for kind, _ in home.heard)
         home.assert_plex_untouched()

@@ -157,6 +157,7 @@
     "run.ended": async () => { await sync(); gallery.announce(document.querySelector("h1").textContent); },
     "run.reviewed": sync,
     "decided": sync,
+    "plex.shown": () => gallery.tell("gallery:plex"),
     "health": sync,
     "reload": sync,
   };

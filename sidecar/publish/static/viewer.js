@@ -14,6 +14,7 @@
   let shown = null; // data-target of the open card
   let drawn = ""; // data-key of what is drawn of it
   let mode = ""; // the reader's choice; empty: ours
+  let plex = {}; // target -> what Plex shows of it now; empty until data/plex is read
 
   const cards = () => gallery.cards().filter((card) => card.dataset.now && !card.hidden && !card.closest("[hidden]"));
 
@@ -22,7 +23,7 @@
     const [width, height] = (dataset.size ?? "").split("x").map((edge) => Number(edge) || 0);
     const label = card.querySelector(".name").textContent.trim().replace(/\s+/g, " ");
     const draft = dataset.engine === "draft";
-    const references = { ref: dataset.ref && [dataset.ref, dataset.refName], art: dataset.art && dataset.art !== dataset.now && [dataset.art, "Bare art"] };
+    const references = { ref: dataset.ref && [dataset.ref, dataset.refName], art: dataset.art && dataset.art !== dataset.now && [dataset.art, "Bare art"], plex: plex[dataset.target] && [`${gallery.base}${plex[dataset.target].url}`, "In Plex now"] };
     const wanted = chosen("against");
     const [url, refName] = references[wanted] || references.ref || references.art || [null, ""];
     const compared = url !== null && url === dataset.ref;
@@ -57,7 +58,9 @@
     const subjectNow = subject(card);
     const { references } = subjectNow;
     viewer.dataset.target = shown;
-    part("against").hidden = !(references.ref && references.art);
+    part("against").hidden = Object.values(references).filter(Boolean).length < 2;
+    for (const radio of radios("against")) radio.parentElement.hidden = !references[radio.value];
+    if (!references[chosen("against")]) choose("against", references.ref ? "ref" : "art");
     if (references.ref) viewer.querySelector("[data-ref-name]").textContent = references.ref[1];
     for (const radio of radios("mode")) radio.disabled = !subjectNow.ref && ["slider", "blink", "diff"].includes(radio.value);
     const wanted = mode || (narrow.matches ? "slider" : "pair");
@@ -109,6 +112,11 @@
     draw();
     stage.element.focus({ preventScroll: true });
   };
+
+  const look = () => gallery.load("data/plex", true).then((data) => { plex = data.targets; if (viewer.open) draw(true); }, () => {});
+  document.addEventListener("gallery:plex", look);
+  look();
+
   gallery.viewer = { open, get shown() { return viewer.open ? shown : null; } };
 
   document.addEventListener("click", (event) => {
@@ -189,7 +197,11 @@
     { keys: ["p"], does: "Difference before it", where, act: () => stage.next(-1) },
     { keys: [" "], does: "In blink: stop and go", where, when: () => stage.mode === "blink", act: ACTS.blink },
     { keys: ["b"], does: "In blink: the other picture", where, when: () => stage.mode === "blink", act: () => { stage.blink(false); stage.turn(); } },
-    { keys: ["c"], does: "Compare with the reference or the bare art", where, when: () => !part("against").hidden, act: () => { choose("against", chosen("against") === "ref" ? "art" : "ref"); draw(true); } },
+    { keys: ["c"], does: "Compare with the reference, the bare art or what Plex shows", where, when: () => !part("against").hidden, act: () => {
+      const names = radios("against").filter((radio) => !radio.parentElement.hidden).map((radio) => radio.value);
+      choose("against", names[(names.indexOf(chosen("against")) + 1) % names.length]);
+      draw(true);
+    } },
     { keys: ["+", "="], show: ["+"], does: "Zoom in", where, act: ACTS.in },
     { keys: ["-"], does: "Zoom out", where, act: ACTS.out },
     { keys: ["0"], does: "Fit", where, act: ACTS.fit },
