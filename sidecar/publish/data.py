@@ -115,8 +115,8 @@ def _edit_brief(edit: EditBrief | None) -> Json | None:
     return {"files": edit.files, "more": edit.more, "added": edit.added, "removed": edit.removed} if edit else None
 
 
-def runs_data(history: Iterable[RunBrief], paged: frozenset[str], newest: str) -> Json:
-    """data/runs: the history. ``paged`` are the runs that have a page."""
+def runs_data(history: Iterable[RunBrief], paged: frozenset[str], full: frozenset[str], newest: str) -> Json:
+    """data/runs: the history. ``paged`` are the runs that have a page, ``full`` those that have data."""
     return {
         "schema": SCHEMA,
         "newest": newest,
@@ -124,7 +124,7 @@ def runs_data(history: Iterable[RunBrief], paged: frozenset[str], newest: str) -
             {
                 "run": brief.id,
                 "page": f"runs/{brief.id}/index.html" if brief.id in paged else None,
-                "data": f"runs/{brief.id}/data" if brief.id in paged else None,
+                "data": f"runs/{brief.id}/data" if brief.id in full else None,
                 "state": brief.state,
                 "reason": brief.reason,
                 "started": brief.started,
@@ -179,7 +179,7 @@ def _word(word: Decision) -> Json:
     return {"sha256": word.blob.sha256, "run": word.run_id, "who": word.who, "at": word.at, "batch": word.batch, "engine": word.engine}
 
 
-def timeline_data(timeline: Timeline, paged: frozenset[str], images: Images) -> Json:
+def timeline_data(timeline: Timeline, paged: frozenset[str], full: frozenset[str], images: Images) -> Json:
     """data/targets/ID: one target's past pictures."""
     words: dict[str, list[Json]] = {}
     for word in timeline.decisions:
@@ -192,7 +192,7 @@ def timeline_data(timeline: Timeline, paged: frozenset[str], images: Images) -> 
             {
                 "run": moment.run_id,
                 "page": f"runs/{moment.run_id}/index.html" if moment.run_id in paged else None,
-                "data": f"runs/{moment.run_id}/data" if moment.run_id in paged else None,
+                "data": f"runs/{moment.run_id}/data" if moment.run_id in full else None,
                 "started": moment.started,
                 "revision": moment.revision,
                 "state": moment.state,

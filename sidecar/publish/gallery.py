@@ -61,6 +61,8 @@ class Gallery:
         self._written: dict[str, bytes] = {}
         self._runs: dict[str, bool | None] = {}
         """Runs that have a page -> whether with their review; None: not looked at yet."""
+        self._full: set[str] = set()
+        """Runs whose data is there; those of earlier versions have a page only."""
         self._config_dir = ""
         self._summarised: Run | None = None
         self._listed: tuple[object, ...] = ()
@@ -113,7 +115,7 @@ class Gallery:
             for timeline in timelines:
                 self._images.publish(more=[blob for moment in timeline.moments for blob in (moment.blob, moment.before)])
                 name = f"data/targets/{_safe(timeline.target.id)}"
-                self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), self._images)))
+                self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), frozenset(self._full), self._images)))
 
     def without_timeline(self, targets: Collection[str]) -> set[str]:
         """Those of ``targets`` that have none yet."""
@@ -136,6 +138,7 @@ class Gallery:
                 for name in ("index.html", "summary.json", "data.json", "data.js"):
                     self._written.pop(f"runs/{run}/{name}", None)
                 del self._runs[run]
+                self._full.discard(run)
             self._listed = ()
             for path in (self._root / "data/targets").glob("*.js*") if targets is not None else ():
                 if path.stem not in (targets or ()):
@@ -152,6 +155,7 @@ class Gallery:
             self._put_all(forms("data/plex", plex_data({}, self._images)))
         runs = self._root / "runs"
         self._runs = dict.fromkeys(path.parent.name for path in runs.glob("*/index.html")) if runs.is_dir() else {}
+        self._full = {path.parent.name for path in runs.glob("*/data.js")} if runs.is_dir() else set()
         self._ready = True
 
     def _publish_run(self, run: Run, review: RunReview | None) -> None:
@@ -165,6 +169,7 @@ class Gallery:
         self._put(f"{place}/index.html", self._pages.run(run, self._config_dir, review), durable=True)
         self._pages.forget("../../")
         self._runs[run.id] = review is not None
+        self._full.add(run.id)
 
     def _is_reviewed(self, place: str) -> bool:
         """Whether the run's page is the final one already: a restart does not write it again."""
@@ -178,9 +183,10 @@ class Gallery:
         """Compared by identity: a view that says nothing new shares these with the one before."""
         paged = frozenset(self._runs)
         newest = view.shown.id if view.shown else ""
-        listed = (view.history, paged, newest, view.config_dir)
+        full = frozenset(self._full)
+        listed = (view.history, paged, full, newest, view.config_dir)
         if not self._listed or self._listed[0] is not view.history or self._listed[1:] != listed[1:]:
-            self._put_all(forms("data/runs", runs_data(view.history, paged, newest)))
+            self._put_all(forms("data/runs", runs_data(view.history, paged, full, newest)))
             self._put("feed.xml", feed(view.history, config_dir=view.config_dir, base_url=self._base_url, paged=paged))
             self._listed = listed
         decided = (view.standings, view.last_batch)

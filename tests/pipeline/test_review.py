@@ -326,3 +326,25 @@ async def test_an_overlay_without_a_place_is_told_once(tmp_path: Path, caplog: p
         assert [record.getMessage().split(";")[0] for record in caplog.records if "does not tell where" in record.getMessage()] == [
             "review.rules: Kometa does not tell where overlay Rating1 lies, since it depends on the item's text"
         ]
+
+
+async def test_a_gallery_of_an_earlier_version_is_brought_up(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        first = await desk.run([drawn(1, await desk.blob("navy"))])
+        second = await desk.run([drawn(1, await desk.blob("gold"))])
+    for name in ("data", f"runs/{first.id}", f"runs/{second.id}"):  # as if there had been no data then
+        for path in (tmp_path / "gallery" / name).glob("*.js*"):
+            if path.name != "summary.json":
+                path.unlink()
+    async with open_desk(tmp_path) as desk:
+        desk.showcase.restore(shown=second, latest=second, history=tuple(await desk.state.briefs()))
+        await desk.showcase.flush()
+        listed = {run["run"]: run["data"] for run in desk.data("data/runs")["runs"]}
+        assert listed == {second.id: None, first.id: None}, "a page may not load what is not there"
+        for run_id in await desk.state.unreviewed():
+            desk.reviews.submit(run_id)
+        await desk.reviews.settle()
+        await desk.showcase.flush()
+        listed = {run["run"]: run["data"] for run in desk.data("data/runs")["runs"]}
+        assert listed == {second.id: f"runs/{second.id}/data", first.id: f"runs/{first.id}/data"}
+        assert [moment["run"] for moment in desk.data("data/targets/1")["moments"]] == [second.id, first.id]
