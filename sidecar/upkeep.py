@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import stat
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -36,6 +38,8 @@ LITTLE_SPACE: Final = 200 * 1024**2
 """Bytes free below which it is told."""
 REST: Final = 10.0
 """Seconds after a run until its memory is given back: its pictures are compared first, and another may follow."""
+PARTS: Final = ("state.db", "gallery", "blobs", "revisions", "logs", "cache", "backups")
+"""Of the data directory."""
 ASIDE: Final = 14 * 86_400.0
 """Seconds for which nothing is cleared away after a database was damaged, unless it is deleted before."""
 
@@ -43,6 +47,21 @@ ASIDE: Final = 14 * 86_400.0
 def _set_aside(data: Path) -> Path | None:
     """A damaged database that was set aside not long ago: its runs and approvals may name pictures that nothing else does."""
     return next((path for path in sorted(data.glob("state.db.damaged-*")) if path.stat().st_ctime > time.time() - ASIDE), None)
+
+
+def _sizes(data: Path) -> dict[str, int]:
+    """Bytes in each part of the data directory; files that two parts share (pictures) count for the first alone."""
+    seen: set[tuple[int, int]] = set()
+    sizes = dict.fromkeys(PARTS, 0)
+    for part in PARTS:
+        place = data / part
+        for path in [place] if place.is_file() else place.rglob("*"):
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    sizes[part] += status.st_size
+    return sizes
 
 
 async def recall_runs(state: State, gallery: Path) -> int:
@@ -83,6 +102,7 @@ class Upkeep:
         self._showcase = showcase
         self._events = events
         self._spawn: Spawn | None = None
+        self._sizes: dict[str, int] = {}
         self._resting: asyncio.Task[Any] | None = None
         works = {
             "drift": self._drift,
@@ -100,6 +120,7 @@ class Upkeep:
         spawn(self.chores.serve(), "chores")
         spawn(self.schedule.watch_clock(), "clock")
         self.schedule.start(await self.chores.restore())
+        self._showcase.scheduled(self.schedule.next_runs().get("drift"))
 
     def stop(self) -> None:
         """Safe to call twice."""
@@ -137,13 +158,16 @@ class Upkeep:
             listeners=self._events.listeners,
             chores={name: (datetime.fromisoformat(done.at), done.ok) for name, done in self.chores.done.items()},
             data=self._data,
+            sizes=self._sizes,
         )
 
     async def _drift(self) -> str:
         self._pipeline.submit(Change(reason="drift", seen=time.monotonic()))
+        self._showcase.scheduled(self.schedule.next_runs().get("drift"))
         return "asked for a render"
 
     async def _retention(self) -> str:
+        self._sizes = await asyncio.to_thread(_sizes, self._data)
         if aside := await asyncio.to_thread(_set_aside, self._data):
             return f"nothing was cleared away while {aside.name} may yet be needed"
         await self._housekeeping.round()

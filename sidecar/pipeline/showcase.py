@@ -104,6 +104,12 @@ class Showcase:
             self._view = replace(self._view, engine=info)
             self.touch()
 
+    def scheduled(self, at: datetime | None) -> None:
+        """When the schedule renders next, without an edit."""
+        if at != self._view.next_render:
+            self._view = replace(self._view, next_render=at)
+            self.touch()
+
     def well(self, part: str, detail: str = "") -> bool:
         """``part`` works; True where it did not before."""
         return self._set(Health(part=part, ok=True, detail=detail, since=datetime.now(UTC)))

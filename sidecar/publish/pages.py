@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,7 @@ class Pages:
             health=[part for part in view.health if not part.ok and not (failed and part.part == "config")],
             config_dir=view.config_dir,
             watching=view.watching,
+            next_render=view.next_render,
             engine=view.engine,
             review=view.reviews.get(view.shown.id) if view.shown else None,
             standings=view.standings,
@@ -153,6 +155,7 @@ class Pages:
         engine: EngineInfo | None,
         review: RunReview | None,
         standings: Mapping[str, Standing],
+        next_render: datetime | None = None,
     ) -> bytes:
         busy = current is not None and bool(current.pictures)
         labels = {card.id: card.picture.target.label for card in cards}
@@ -180,6 +183,7 @@ class Pages:
             health=health,
             config_dir=config_dir,
             watching=watching,
+            next_render=next_render,
             engine=run.engine if run else engine,
             max_rows=MAX_ROWS,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sidecar.model import EngineInfo, Health, Run, RunBrief
 from sidecar.review import Decision, RunReview, Standing
@@ -30,6 +31,8 @@ class GalleryView:
     """Name of the watched directory, for people; not its path."""
     watching: bool = True
     """False where the gallery was made by a single render."""
+    next_render: datetime | None = None
+    """When the schedule renders without an edit; None where it does not."""
     reviews: Mapping[str, RunReview] = field(default_factory=dict)
     """By run id, of ``shown`` and ``latest``; a run that is missing has not been compared yet."""
     standings: Mapping[str, Standing] = field(default_factory=dict)
