@@ -112,8 +112,8 @@ class Notifier:
         if run.state is RunState.DONE and run.changed:
             try:
                 review = await self._review(run)
-            except (StoreError, OSError) as error:
-                log.warning("run %s is told of without a comparison: %s", run.id, error)
+            except Exception:  # whatever the comparison met, the run is told of
+                log.exception("run %s is told of without a comparison", run.id)
         await self._or_later(lambda: self._run_ended(run, review))
 
     def heard(self, part: str, well: bool, detail: str) -> None:
@@ -164,7 +164,10 @@ class Notifier:
     async def _read_inbox(self) -> None:
         while True:
             work = await self._inbox.get()
-            await work()
+            try:
+                await work()
+            except Exception:  # one event that was not foreseen must not silence all that come after it
+                log.exception("an event could not be told")
 
     async def _or_later(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

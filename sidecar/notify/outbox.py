@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from sidecar.errors import StoreError
 from sidecar.letters import Closed, Letter
-from sidecar.notify.sending import Destination, Later, Refused, Sent, Shut
+from sidecar.notify.sending import MOST_PATIENCE, Destination, Later, Refused, Sent, Shut
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,9 @@ class Courier:
         name = self.destination.name
         while True:
             now = self._now()
-            if self.rest_until is not None and now < self.rest_until:
-                return (self.rest_until - now).total_seconds()
+            left = (self.rest_until - now).total_seconds() if self.rest_until is not None else 0.0
+            if 0 < left <= MOST_PATIENCE + 1:  # longer than anybody asked for: the clock was set back
+                return left
             closed = (await self._mailbox.closed_destinations()).get(name)
             if closed is not None and closed.mark == self.destination.mark:
                 self._trouble(closed.why)
@@ -214,6 +215,9 @@ async def _serve(courier: Courier) -> None:
             pause = await courier.step()
         except StoreError as error:
             log.error("notifications to %s wait: %s", courier.destination.name, error)
+            pause = _LOOK_EVERY
+        except Exception:  # what was not foreseen for one destination must not stop the others
+            log.exception("notifications to %s wait", courier.destination.name)
             pause = _LOOK_EVERY
         try:
             async with asyncio.timeout(pause):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -394,3 +395,46 @@ async def test_a_full_disk_loses_nothing(state: State, clock: Clock, monkeypatch
     await house.notifier.settle_inbox()
     await house.wait(1)
     assert friend.events == ["preview.changed"]
+
+
+async def test_a_comparison_that_fails_keeps_nothing_back(state: State, clock: Clock) -> None:
+    friend = Friend()
+    house = House(state, clock, friend)
+
+    async def broken(_: Run) -> RunReview | None:
+        raise ZeroDivisionError("a picture")
+
+    house.notifier._review = broken
+    await house.end(run(1, changed=(101,)))
+    assert friend.events == ["preview.changed"]
+
+
+async def test_a_clock_that_is_set_back_stops_nobody(state: State, clock: Clock) -> None:
+    friend = Friend(trouble=[Later("friend: HTTP 503", 60.0)])
+    house = House(state, clock, friend)
+    await house.end(run(1, RunState.FAILED, problem="x"))
+    clock.at -= timedelta(days=400)
+    await house.end(run(2))
+    assert friend.events == ["preview.recovered"], "what was to be tried later waits for its time, what is new does not"
+    clock.at += timedelta(days=400)
+    await house.wait(120)
+    assert friend.events == ["preview.recovered", "preview.failed"]
+
+
+async def test_it_serves_until_it_is_stopped(state: State) -> None:
+    """The real clock, the real loop: an event heard is a message sent, and one that fails stops no other."""
+    friend, other = Friend("friend", trouble=[RuntimeError("unforeseen")]), Friend("other")
+    house = House(state, Clock(datetime.now(UTC)), friend, other)
+    house.notifier._inbox.put_nowait(lambda: house.reviews["nothing"])  # type: ignore[arg-type,return-value]  # raises KeyError
+    task = asyncio.create_task(house.notifier.serve())
+    house.notifier.ended(run(1, RunState.FAILED, problem="x"))
+    async with asyncio.timeout(20):
+        while not other.got or not await state.letters(LetterState.DEAD):
+            await asyncio.sleep(0.01)
+        house.notifier.ended(run(2))
+        while not friend.got:
+            await asyncio.sleep(0.01)
+    assert friend.events == ["preview.recovered"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -210,8 +210,8 @@ def test_a_secret_is_never_told(write: Write, tmp_path: Path) -> None:
         load(file)
     told = repr(caught.value.problems) + str(caught.value)
     assert not any(secret in told for secret in ("short-one", "s3cr3t-path", "Bearer-abc"))
-    told = {"name": "a", "url": "https://h/x", "headers": {"A": "secret value"}, "secret": "signing key of 16"}
-    settings = load(overrides={"web": {"token": "correct horse battery"}, "notifications": [told]})
+    destination = {"name": "a", "url": "https://h/x", "headers": {"A": "secret value"}, "secret": "signing key of 16"}
+    settings = load(overrides={"web": {"token": "correct horse battery"}, "notifications": [destination]})
     assert "battery" not in repr(settings)
     assert "signing" not in repr(settings)
     assert set(settings.secrets) == {"correct horse battery", "https://h/x", "secret value", "signing key of 16"}
