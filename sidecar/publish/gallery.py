@@ -40,6 +40,9 @@ from sidecar.review import RunReview, Timeline
 
 STATIC: Final = Path(__file__).parent / "static"
 
+STEP: Final = 8
+"""Pictures of a timeline published at a time: in a gallery that was emptied each needs a new small one."""
+
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -109,12 +112,19 @@ class Gallery:
             self._put_all(forms("data/plex", plex_data(shown, self._images)))
 
     def publish_timelines(self, timelines: Iterable[Timeline]) -> None:
-        """Write these targets' timelines. StoreError where the disk refuses."""
-        with self._lock:
-            self._prepare()
-            for timeline in timelines:
-                self._images.publish(more=[blob for moment in timeline.moments for blob in (moment.blob, moment.before)])
-                name = f"data/targets/{_safe(timeline.target.id)}"
+        """Write these targets' timelines. StoreError where the disk refuses.
+
+        Pictures of a render in progress come first: the lock is let go of between small steps.
+        """
+        for timeline in timelines:
+            name = f"data/targets/{_safe(timeline.target.id)}"
+            shown = [blob for moment in timeline.moments for blob in (moment.blob, moment.before)]
+            for start in range(0, len(shown), STEP):
+                with self._lock:
+                    self._prepare()
+                    self._images.publish(more=shown[start : start + STEP])
+            with self._lock:
+                self._prepare()
                 self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), frozenset(self._full), self._images)))
 
     def without_timeline(self, targets: Collection[str]) -> set[str]:
