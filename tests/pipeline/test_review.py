@@ -260,6 +260,7 @@ async def test_the_pages_data(desk: Desk) -> None:
     ]
     [one, two] = desk.data(f"runs/{second.id}/data")["targets"]
     assert (one["status"], one["edited"], two["status"], two["edited"]) == ("changed", True, "unchanged", False)
+    assert one["rendered_in"] == second.id
     assert one["diff"]["boxes"] == [list(BADGE)]
     assert one["diff"]["percent"] == "3.0 %"
     for shot in (one["before"], one["after"], one["reference"], one["diff"]["mask"]):
