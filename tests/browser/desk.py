@@ -86,6 +86,13 @@ async def unfold(tab: Page) -> None:
     await tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
 
 
+async def all_controls(tab: Page) -> None:
+    """On a phone the controls are behind a button."""
+    more = tab.get_by_role("button", name="Search and view")
+    if await more.is_visible():
+        await more.click()
+
+
 async def shown_share(tab: Page, target: str) -> float:
     """How much of the card's width really shows the gray picture from before, read off a screenshot's pixels."""
     box = card(tab, target).locator(".frame")

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from sidecar.publish import GalleryView
 from tests.browser.axe import Axe
-from tests.browser.desk import Desk, unfold
+from tests.browser.desk import Desk, all_controls, unfold
 from tests.browser.scenes import everything, reviewed, with_history
 from tests.web.site import Site, running
 
@@ -40,6 +40,7 @@ async def test_the_pages_of_runs(desk: Desk, tab: Page, axe: Axe) -> None:
         await axe.open((desk.root / name).as_uri())
         await unfold(tab)
         await axe.check(name)
+        await all_controls(tab)
         await tab.get_by_role("radio", name="Split").check()
         await axe.check(f"{name}, split")
     for empty in (GalleryView(config_dir="config"), GalleryView(current=desk.waiting())):
@@ -53,6 +54,7 @@ async def test_reviewing(desk: Desk, tab: Page, axe: Axe) -> None:
     await axe.open((desk.root / "index.html").as_uri())
     await axe.check("changed")
     await unfold(tab)
+    await all_controls(tab)
     await tab.get_by_role("checkbox", name="Mark differences").check()
     await axe.check("unfolded and marked")
     await tab.get_by_role("searchbox").fill("no such title")

@@ -155,6 +155,24 @@ async def test_before_is_the_bare_art_or_the_reference(desk: Desk, tab: Page, ad
     assert await before.get_attribute("src") == art
 
 
+async def test_on_a_phone_the_pictures_come_first(desk: Desk, tab: Page, address: str) -> None:
+    await desk.publish(reviewed(desk))
+    await tab.set_viewport_size({"width": 390, "height": 844})
+    await tab.goto(address)
+    await expect(tab.get_by_role("searchbox")).to_be_hidden()
+    await expect(tab.get_by_role("region", name="Diff of overlays/badges.yml")).to_be_hidden()  # folded
+    top = await card(tab, "101").bounding_box()
+    assert top
+    assert top["y"] < 844
+    more = tab.get_by_role("button", name="Search and view")
+    await more.click()
+    await expect(more).to_have_attribute("aria-expanded", "true")
+    await tab.get_by_role("searchbox").fill("movie 2")
+    assert await seen(tab) == ["103"]
+    await tab.get_by_role("radio", name="Split").check()
+    await expect(card(tab, "103").get_by_role("slider")).to_have_attribute("aria-valuenow", "50")
+
+
 async def test_going_through_cards_by_keyboard(desk: Desk, tab: Page, address: str) -> None:
     await desk.publish(reviewed(desk))
     await tab.goto(address)

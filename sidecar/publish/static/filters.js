@@ -101,6 +101,9 @@
   const dress = (cards) => { before(cards); mark(cards); };
 
   if (controls) {
+    const more = controls.querySelector("[data-more]");
+    const open = (on) => { controls.classList.toggle("is-open", on); more.setAttribute("aria-expanded", String(on)); };
+    more.addEventListener("click", () => open(!controls.classList.contains("is-open")));
     controls.addEventListener("submit", (event) => event.preventDefault());
     controls.addEventListener("input", (event) => { if (event.target.name === "search") filter(); });
     controls.addEventListener("change", (event) => {
@@ -129,7 +132,7 @@
     const set = (name, value) => () => { const radio = controls.querySelector(`[name=${name}][value=${value}]`); radio.checked = true; gallery.tell("change", null, radio); };
     const where = "Page";
     gallery.keys(
-      { keys: ["/"], does: "Search", where, act: () => { field("search").focus(); field("search").select(); } },
+      { keys: ["/"], does: "Search", where, act: () => { open(true); field("search").focus(); field("search").select(); } },
       { keys: ["j"], does: "Next card", where, act: step(1) },
       { keys: ["k"], does: "Previous card", where, act: step(-1) },
       { keys: ["Enter"], does: "Open the card in the viewer", where, when: () => false, act: () => {} },
