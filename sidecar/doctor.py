@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from sidecar import __version__, checks, logs
+from sidecar import __version__, checks, checkup, logs
 from sidecar.app import App
 from sidecar.errors import CanaryFailed, EngineError, InputError, PlexAway, PlexError, PlexRefused, SidecarError
 from sidecar.gateway.canonical import Canonical
@@ -78,6 +78,8 @@ async def examine(config_dir: Path, settings: Settings, env: Mapping[str, str], 
     yield await asyncio.to_thread(_config, config_dir, settings, env)
     for finding in await asyncio.to_thread(_data, settings.data.absolute()):
         yield finding
+    for part, state, says, mend in await asyncio.to_thread(lambda: list(checkup.look(settings.data.absolute(), settings.schedule))):
+        yield Finding(part, State(state), says, mend)
     yield await asyncio.to_thread(_port, settings)
     yield await asyncio.to_thread(_watches)
     own = await asyncio.to_thread(_apart, settings, scratch)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from sidecar.letters import Letter, LetterState
 from sidecar.store.blobs import Blobs, Pruned
 from sidecar.store.care import copy as copy_database
-from sidecar.store.care import schema_of
+from sidecar.store.care import glance, schema_of
 from sidecar.store.history import RunWeight
 from sidecar.store.state import State
 
-__all__ = ["Blobs", "Letter", "LetterState", "Pruned", "RunWeight", "State", "copy_database", "schema_of"]
+__all__ = ["Blobs", "Letter", "LetterState", "Pruned", "RunWeight", "State", "copy_database", "glance", "schema_of"]

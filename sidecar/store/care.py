@@ -107,3 +107,26 @@ def tidy(connection: sqlite3.Connection, path: Path) -> Tidied:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     size = path.stat().st_size
     return Tidied(size=size, freed=max(0, before - size))
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What can be told of a database without opening it for work."""
+
+    schema: int
+    known: int
+    """The newest schema that is known here."""
+    chores: str
+    """The note of that name: JSON, or empty."""
+    closed: dict[str, str]
+    """Notification destination that is sent nothing -> why."""
+
+
+def glance(database: Path) -> Glance:
+    """Look at a database beside a daemon that works with it. sqlite3.DatabaseError where it is damaged."""
+    schema, known = schema_of(database)
+    with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True)) as found:
+        note = found.execute("SELECT value FROM meta WHERE name = 'chores'").fetchone()
+        tables = {row[0] for row in found.execute("SELECT name FROM sqlite_master")}
+        closed = dict(found.execute("SELECT destination, why FROM closed").fetchall()) if "closed" in tables else {}
+    return Glance(schema=schema, known=known, chores=str(note[0]) if note else "", closed=closed)

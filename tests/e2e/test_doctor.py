@@ -54,7 +54,7 @@ async def test_all_is_well(kometa: KometaInstall, config: Path, data_dir: Path, 
     assert [finding.part for finding in failed] == (["config"] if fontless else [])
     assert verdict(findings)["ok"] is not fontless
     assert {finding.part for finding in findings} == {
-        *("version", "config", "disk", "daemon", "port", "watching", "gateway", "policy", "engine", "plex-0", "targets")
+        *("version", "config", "disk", "daemon", "state", "port", "watching", "gateway", "policy", "engine", "plex-0", "targets")
     }
     assert "self-test" in of(findings, "gateway").says
     assert "owner's" in [f for f in findings if f.part == "plex-0"][1].says
