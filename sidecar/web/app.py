@@ -108,7 +108,7 @@ def make_app(
         login=not door.open,
     )
     checks = Checks(files, source.health, redact, metrics)
-    login = Login(door, prefix=prefix, secure=outside.scheme == "https")
+    login = Login(door, prefix=prefix, host=(outside.hostname or "").lower(), secure=outside.scheme == "https")
     hooks = Hooks(hook_secret, asking, hold=hold)
     public = login.public | hooks.public | {checks.alive, checks.ready}
 

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from sidecar.web.auth import COOKIE, LIFETIME, Door
 from sidecar.web.callers import CALLER
 from sidecar.web.errors import environment, root_of
-from sidecar.web.headers import CHECK
+from sidecar.web.headers import CHECK, host_name
 from sidecar.web.limits import Tried
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -26,9 +26,11 @@ _ASSETS: Final = {"page.css": "text/css", "login.js": "text/javascript", "icon.s
 class Login:
     """GET and POST of ``login``, POST of ``logout``, and what the page needs."""
 
-    def __init__(self, door: Door, *, prefix: str, secure: bool) -> None:
+    def __init__(self, door: Door, *, prefix: str, host: str, secure: bool) -> None:
+        """``prefix`` is the path that people reach it below at ``host``, which is empty where it is not known."""
         self._door = door
-        self._path = f"{prefix}/"
+        self._prefix = prefix
+        self._host = host
         self._secure = secure
         self._assets = {name: (STATIC / name).read_text() for name in _ASSETS}
 
@@ -71,12 +73,14 @@ class Login:
             return self._form(403, after, "That is not the token.")
         response = web.HTTPSeeOther(f"./{after}")
         secure = self._secure or caller.scheme == "https"
-        response.set_cookie(COOKIE, self._door.cookie(), max_age=LIFETIME, path=self._path, httponly=True, samesite="Strict", secure=secure)
+        response.set_cookie(
+            COOKIE, self._door.cookie(), max_age=LIFETIME, path=self._path(request), httponly=True, samesite="Strict", secure=secure
+        )
         raise response
 
-    async def leave(self, _: web.Request) -> web.StreamResponse:
+    async def leave(self, request: web.Request) -> web.StreamResponse:
         response = web.HTTPSeeOther("./login")
-        response.del_cookie(COOKIE, path=self._path)
+        response.del_cookie(COOKIE, path=self._path(request))
         raise response
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
@@ -84,6 +88,11 @@ class Login:
         if name not in self._assets:
             raise web.HTTPNotFound
         return web.Response(text=self._assets[name], content_type=_ASSETS[name], headers={hdrs.CACHE_CONTROL: CHECK})
+
+    def _path(self, request: web.Request) -> str:
+        """Where the cookie is to be sent: below the prefix, whether the proxy strips it or not; everywhere for who comes here directly."""
+        outside = request.path.startswith(f"{self._prefix}/") or (self._host and host_name(request[CALLER].host) == self._host)
+        return f"{self._prefix}/" if outside else "/"
 
     def _form(self, status: int, after: str, trouble: str = "", headers: dict[str, str] | None = None) -> web.Response:
         html = environment().get_template("login.html").render(next=after, trouble=trouble)

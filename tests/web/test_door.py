@@ -324,6 +324,25 @@ async def test_a_strange_base_path_is_named(site_files: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("path", "host", "cookie"),
+    [
+        ("/preview/login", "kometa.example", "/preview/"),
+        ("/login", "kometa.example", "/preview/"),  # the proxy strips the path
+        ("/login", "127.0.0.1", "/"),  # nobody between
+        ("/preview/login", "127.0.0.1", "/preview/"),
+    ],
+)
+async def test_the_cookie_comes_back_on_every_way_in(site_files: Path, path: str, host: str, cookie: str) -> None:
+    settings = {"base_url": "http://kometa.example/preview", "token": SecretStr(TOKEN)}
+    async with running(Site(site_files), **settings) as site, site.session() as client:
+        form = {"token": TOKEN, "next": ""}
+        async with client.post(path, data=form, headers={"Host": host}, allow_redirects=False) as answer:
+            assert f"Path={cookie};" in answer.headers["Set-Cookie"] + ";"
+        async with client.post(path.replace("login", "logout"), headers={"Host": host, **BEARER}, allow_redirects=False) as answer:
+            assert f"Path={cookie};" in answer.headers["Set-Cookie"] + ";"
+
+
 @pytest.mark.parametrize("path", ["/a b", "/{x}", "x", "/..", "/a/./b", "/a//b", "/%2e"])
 async def test_a_strange_base_path_setting_is_named(site_files: Path, path: str) -> None:
     with pytest.raises(SettingsError, match="base_path"):
