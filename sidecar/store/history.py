@@ -116,8 +116,8 @@ class History:
 def _moments(connection: sqlite3.Connection, target_id: str, limit: int) -> list[Moment]:
     # First only what tells the pictures apart, from indexes: a target may be in thousands of runs.
     sql = """SELECT run_id, coalesce(after_sha256, CASE WHEN state IN (?, ?) THEN before_sha256 END) AS shown FROM pictures
-             WHERE target_id = ? AND shown IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE runs.state = ? AND runs.id = run_id)
-             ORDER BY run_id DESC"""
+             WHERE target_id = ? AND shown IS NOT NULL
+             AND EXISTS (SELECT 1 FROM runs INDEXED BY runs_state WHERE runs.state = ? AND runs.id = run_id) ORDER BY run_id DESC"""
     values = (PictureState.UNTOUCHED.value, PictureState.REUSED.value, target_id, RunState.DONE.value)
     found: list[tuple[str, str, str, int]] = []
     """First run, last run, sha256, how many."""

@@ -153,4 +153,9 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ) WITHOUT ROWID;
     CREATE INDEX plex_art_blob ON plex_art (sha256);
     """,
+    """
+    -- A target's past is read from the index alone: its rows lie far apart in the table.
+    CREATE INDEX pictures_past ON pictures (target_id, run_id, state, after_sha256, before_sha256);
+    DROP INDEX pictures_target;
+    """,
 )
