@@ -90,7 +90,7 @@
       result.replaceChildren(...kinds.map(([word, list]) => section(word, list, ids[1], kinds.length === 1)));
       const changed = kinds.find(([word]) => word === "changed")?.[1].length ?? 0;
       document.querySelector("[data-sum]").textContent = `${changed} of ${pairs.length} ${pairs.length === 1 ? "picture differs" : "pictures differ"}`;
-      history.replaceState(null, "", `?a=${encodeURIComponent(ids[0])}&b=${encodeURIComponent(ids[1])}`);
+      gallery.address(`?a=${encodeURIComponent(ids[0])}&b=${encodeURIComponent(ids[1])}`);
     } catch (error) {
       problem.textContent = `These runs cannot be compared: ${error.message}`;
     }

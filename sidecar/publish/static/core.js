@@ -20,8 +20,11 @@ const gallery = (() => {
   // Storage may be closed to us (private windows, file://): then a choice holds for this page only.
   const recall = (key) => { try { return localStorage.getItem(`kometa-sidecar.${key}`); } catch { return null; } };
   const remember = (key, value) => { try { localStorage.setItem(`kometa-sidecar.${key}`, value); } catch { /* see above */ } };
+  // The address says what is shown, so that it can be kept and sent. Not every browser allows it from file://.
+  const address = (search) => { try { history.replaceState(null, "", search); } catch { /* then it stays as it was */ } };
   return {
     root,
+    address,
     base: root.dataset.base,
     kind: root.dataset.kind,
     served: location.protocol.startsWith("http"),

@@ -56,7 +56,7 @@
     }
     gallery.tell("gallery:patched");
     for (const near of [moments[index - 1], moments[index + 1]]) if (near) new Image().src = base + near.shot.url;
-    if (!quiet) history.replaceState(null, "", `?target=${encodeURIComponent(target)}#${moment.run}`);
+    if (!quiet) gallery.address(`?target=${encodeURIComponent(target)}#${moment.run}`);
   };
 
   const facts = (moment) => {
