@@ -12,6 +12,7 @@ import pytest
 
 from sidecar import cli
 from sidecar.model import RunState
+from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import House, house
 from tests.e2e.test_daemon import edit
@@ -34,7 +35,15 @@ async def reviewed(home: House, run_id: str) -> dict[str, int]:
 
 
 async def test_approve_edit_and_see_what_the_edit_changed(config: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with house(None, config, data_dir, world=small_world()) as home:
+    await review_an_edit(None, config, data_dir, capsys)
+
+
+async def test_the_same_with_kometa(kometa: KometaInstall, config: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await review_an_edit(kometa, config, data_dir, capsys)
+
+
+async def review_an_edit(install: KometaInstall | None, config: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with house(install, config, data_dir, world=small_world()) as home:
         first = await home.run("done")
         counts = await reviewed(home, first.id)
         assert counts["new"] == len(first.pictures)
