@@ -19,9 +19,13 @@ KOMETA_PREFIX: Final = "KOMETA_"
 
 
 def secret_directories(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where secret files are looked for, first found first."""
+    """Where secret files are looked for, first found first.
+
+    One that may not be entered counts as empty: systemd can leave such a directory for a service none of whose credentials exist.
+    """
     credentials = env.get("CREDENTIALS_DIRECTORY")
-    return (Path(credentials), RUN_SECRETS) if credentials else (RUN_SECRETS,)
+    places = (Path(credentials), RUN_SECRETS) if credentials else (RUN_SECRETS,)
+    return tuple(place for place in places if os.access(place, os.X_OK))
 
 
 def read_secret(path: Path, name: str, problems: list[Problem]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -273,3 +274,21 @@ def test_a_recording_goes_with_its_mode(tmp_path: Path, text: str) -> None:
     file.write_text("data: /tmp/d\n" + text)
     with pytest.raises(SettingsError, match=r"gateway\.recording names the directory"):
         load_settings(file, {}, {})
+
+
+def test_a_secrets_directory_that_may_not_be_entered_is_as_good_as_none(tmp_path: Path) -> None:
+    """systemd can leave one for a service none of whose credentials exist. Root may enter any: so as another user, in a child."""
+    (tmp_path / "web_token").write_text("a-token-of-some-length")
+    tmp_path.chmod(0)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if os.geteuid() == 0:
+                os.setresuid(65534, 65534, 65534)
+            status = 0 if load_settings(None, {"HOME": "/", "CREDENTIALS_DIRECTORY": str(tmp_path)}, {}).web.token is None else 2
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    tmp_path.chmod(0o700)
+    assert os.waitstatus_to_exitcode(ended) == 0
