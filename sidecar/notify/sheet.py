@@ -25,9 +25,14 @@ _BACK: Final = (24, 26, 31)
 _INK: Final = (235, 237, 240)
 _DIM: Final = (150, 155, 165)
 _MARK: Final = (255, 0, 128)
+_TALL: Final = 480
+"""Pixels of one poster alone; of several: ``_LESS_TALL``."""
+_LESS_TALL: Final = 330
 _VISIBLE: Final = 24
 """Of 255: a smaller difference of a colour is none to the eye."""
 _GAP: Final = 12
+_HEAD: Final = 44
+"""Pixels for a poster's title and its pictures' names."""
 _LARGEST: Final = 100_000_000
 """Pixels of a picture that is opened at all."""
 
@@ -56,10 +61,11 @@ def draw(message: Message, read: Read, limit: int = LIMIT) -> Sheet | None:
     shown = [row for row in rows if row is not None]
     if not shown:
         return None
+    whole = _compose(shown)
     for scale, quality in ((1.0, 88), (1.0, 75), (0.7, 75), (0.5, 65), (0.35, 55)):
-        picture = _compose(shown, scale)
+        picture = whole if scale == 1 else whole.resize((round(whole.width * scale), round(whole.height * scale)), Image.Resampling.LANCZOS)
         out = io.BytesIO()
-        picture.save(out, "JPEG", quality=quality, optimize=True)
+        picture.save(out, "JPEG", quality=quality)
         if out.tell() <= limit:
             return Sheet(out.getvalue(), _alt(message, shown), picture.width, picture.height)
     return None
@@ -79,7 +85,8 @@ class _Row:
             return None
         before = _open(target.before, read)
         spots = _spots(target, before, after, read)
-        return cls(target, before, after, _difference(after, spots) if spots else None)
+        small = _small(after)
+        return cls(target, _small(before) if before else None, small, _difference(small, spots) if spots else None)
 
     @property
     def cells(self) -> list[tuple[str, Image.Image | None]]:
@@ -110,7 +117,7 @@ def _spots(target: TargetPart, before: Image.Image | None, after: Image.Image, r
     """White where the pictures differ: from the comparison, or (several edits together were not compared) seen here."""
     mask = _open(target.mask, read)
     if mask is not None:
-        return mask.getchannel("A").resize(after.size).point(lambda value: 255 if value else 0)
+        return mask.getchannel("A").point(lambda value: 255 if value else 0)
     if before is None or before.size != after.size or target.status == "new":
         return None
     red, green, blue, _ = ImageChops.difference(before, after).split()
@@ -118,52 +125,51 @@ def _spots(target: TargetPart, before: Image.Image | None, after: Image.Image, r
     return most.point(lambda value: 255 if value > _VISIBLE else 0)
 
 
+def _small(picture: Image.Image) -> Image.Image:
+    """As large as a sheet can show it: the rest of the work is done on this."""
+    return ImageOps.contain(picture, (2 * _TALL, _TALL), Image.Resampling.LANCZOS) if picture.height > _TALL else picture
+
+
 def _difference(after: Image.Image, spots: Image.Image) -> Image.Image:
     """The picture in faint grey, with what differs in a colour of its own."""
     grey = ImageOps.grayscale(after.convert("RGB")).point(lambda value: 30 + value * 0.45).convert("RGBA")
-    # A few differing pixels must still be seen when the picture is small.
-    spots = spots.filter(ImageFilter.MaxFilter(2 * min(6, max(1, after.height // 330)) + 1))
-    grey.paste(Image.new("RGBA", after.size, (*_MARK, 255)), (0, 0), spots)
+    # One differing pixel must still be seen when the picture is small: any part of it colours the whole, and what is beside it.
+    seen = spots.resize(after.size, Image.Resampling.BOX).point(lambda value: 255 if value else 0).filter(ImageFilter.MaxFilter(3))
+    grey.paste(Image.new("RGBA", after.size, (*_MARK, 255)), (0, 0), seen)
     return grey
 
 
-def _compose(rows: Sequence[_Row], scale: float) -> Image.Image:
+def _compose(rows: Sequence[_Row]) -> Image.Image:
     """One poster fills the sheet, two to four stand in two columns."""
     columns = 1 if len(rows) == 1 else 2
-    height = round((480 if columns == 1 else 330) * scale)
-    gap, head = round(_GAP * scale), round(44 * scale)
-    titles, labels = _font(round(20 * scale)), _font(round(14 * scale))
+    height = _TALL if columns == 1 else _LESS_TALL
+    titles, labels = ImageFont.load_default(20), ImageFont.load_default(14)
     widths = [[_width(row, height) for _ in row.cells] for row in rows]
-    tiles = [sum(each) + gap * (len(each) - 1) for each in widths]
+    tiles = [sum(each) + _GAP * (len(each) - 1) for each in widths]
     column = [max(tiles[at] for at in range(start, len(rows), columns)) for start in range(columns)]
     lines = -(-len(rows) // columns)
-    size = (sum(column) + 2 * gap * columns + gap, lines * (height + head + gap) + gap)
-    sheet = Image.new("RGB", size, _BACK)
+    sheet = Image.new("RGB", (sum(column) + 2 * _GAP * columns + _GAP, lines * (height + _HEAD + _GAP) + _GAP), _BACK)
     pen = ImageDraw.Draw(sheet)
     for index, row in enumerate(rows):
-        left = gap + sum(column[: index % columns]) + 2 * gap * (index % columns)
-        top = gap + (index // columns) * (height + head + gap)
+        left = _GAP + sum(column[: index % columns]) + 2 * _GAP * (index % columns)
+        top = _GAP + (index // columns) * (height + _HEAD + _GAP)
         title = _drawable(f"{row.target.title}{percent(row.target)}", f"poster {index + 1}{percent(row.target)}")
         pen.text((left, top), _fitted(pen, title, titles, tiles[index]), font=titles, fill=_INK)
         for (label, picture), width in zip(row.cells, widths[index], strict=True):
-            pen.text((left, top + round(24 * scale)), label, font=labels, fill=_DIM)
+            pen.text((left, top + 24), label, font=labels, fill=_DIM)
             if picture is not None:
                 fitted = ImageOps.contain(picture, (width, height), Image.Resampling.LANCZOS)
-                sheet.paste(fitted, (left + (width - fitted.width) // 2, top + head), fitted)
+                sheet.paste(fitted, (left + (width - fitted.width) // 2, top + _HEAD), fitted)
             else:
-                pen.rectangle((left, top + head, left + width - 1, top + head + height - 1), outline=_DIM)
-                pen.text((left + width / 2, top + head + height / 2), "none", font=labels, fill=_DIM, anchor="mm")
-            left += width + gap
+                pen.rectangle((left, top + _HEAD, left + width - 1, top + _HEAD + height - 1), outline=_DIM)
+                pen.text((left + width / 2, top + _HEAD + height / 2), "none", font=labels, fill=_DIM, anchor="mm")
+            left += width + _GAP
     return sheet
 
 
 def _width(row: _Row, height: int) -> int:
     """Wide pictures (episodes) get a wider cell, within reason."""
     return max(1, min(round(height * row.aspect), height))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(max(9, size))
 
 
 def _drawable(text: str, instead: str) -> str:
