@@ -262,7 +262,7 @@ class App:
         )
         self._stack.push_async_callback(notifier.close)
         await notifier.start()
-        await notifier.catch_up(await self.state.runs(limit=20))
+        await notifier.catch_up(await self.state.runs(limit=5))
         self.desk.notifier = notifier
         self._tasks.spawn(notifier.serve(), "notifications")
 

@@ -34,6 +34,8 @@ GRACE: Final = timedelta(seconds=30)
 """Plex or the worker must be away for this long to be worth a message."""
 LONGEST_SESSION: Final = 12
 """Pauses: a session longer than this many of them is told as two."""
+PATIENCE: Final = 300.0
+"""Seconds that a run's comparison may take; after that it is told of without."""
 AGAIN: Final = 5.0
 """Seconds until what the disk refused is tried again."""
 _STANDING: Final = "notifications"
@@ -111,7 +113,8 @@ class Notifier:
         review = None
         if run.state is RunState.DONE and run.changed:
             try:
-                review = await self._review(run)
+                async with asyncio.timeout(PATIENCE):
+                    review = await self._review(run)
             except Exception:  # whatever the comparison met, the run is told of
                 log.exception("run %s is told of without a comparison", run.id)
         await self._or_later(lambda: self._run_ended(run, review))

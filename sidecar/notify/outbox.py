@@ -141,8 +141,8 @@ class Courier:
             await self._mailbox.settle(letter.id, error=str(error))
             return
         luck = self._luck()
-        if error.asked:  # the receiver is well: it said when, and knows better than any guess
-            pause = again = (error.after or 1.0) + _JUST_AFTER + luck * 0.2
+        if error.asked and error.after > 0:  # the receiver is well: it said when, and knows better than any guess
+            pause = again = error.after + _JUST_AFTER + luck * 0.2
         else:
             self._failures += 1
             again = max(error.after, pause_after(letter.attempts, luck))

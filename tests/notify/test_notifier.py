@@ -409,6 +409,18 @@ async def test_a_comparison_that_fails_keeps_nothing_back(state: State, clock: C
     assert friend.events == ["preview.changed"]
 
 
+async def test_a_receiver_that_refuses_for_now_and_says_no_time_is_asked_ever_less_often(state: State, clock: Clock) -> None:
+    friend = Friend(trouble=[Later("friend: HTTP 429", asked=True) for _ in range(6)])
+    house = House(state, clock, friend)
+    await house.notifier.run_ended(run(1, RunState.FAILED, problem="x"))
+    pauses = []
+    while not friend.got:
+        pause = await house.notifier.outbox.step()
+        pauses.append(round(pause))
+        clock.forward(pause)
+    assert pauses[:6] == [4, 8, 15, 30, 60, 120]
+
+
 async def test_a_clock_that_is_set_back_stops_nobody(state: State, clock: Clock) -> None:
     friend = Friend(trouble=[Later("friend: HTTP 503", 60.0)])
     house = House(state, clock, friend)
