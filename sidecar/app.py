@@ -353,7 +353,7 @@ class App:
             "shown": view.shown.id if view.shown else None,
             "latest": view.latest.id if view.latest else None,
             "polling": self.watcher.polling,
-            "health": [{"part": part.part, "ok": part.ok, "detail": part.detail} for part in self.showcase.health],
+            "health": [{"part": part.part, "ok": part.ok, "detail": part.detail, "since": part.since} for part in self.showcase.health],
             "gateway": self.gateway.snapshot(),
             "schedule": self.upkeep.status(),
         }
