@@ -64,6 +64,7 @@ class Service:
             with contextlib.ExitStack() as bounds:
                 async with self._build(fresh, self._hear) as app:
                     self._say(f"gallery: {app.url}")
+                    log.info("the gallery is at %s", app.url)
                     self._systemd.ready(f"watching; gallery at {app.url}")
                     following = await self._serve(app, fresh, heard, bounds)
                 return following, fresh

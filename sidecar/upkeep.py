@@ -179,7 +179,13 @@ class Upkeep:
 
     async def _maintain(self) -> str:
         await self._state.forget_letters(datetime.now(UTC) - LETTERS_KEPT)
-        done = await self._state.tidy()
+        try:
+            done = await self._state.tidy()
+        except StoreError as error:
+            self._showcase.away("database", str(error))  # shown until a check passes, or a restart mends it
+            raise
+        if any(part.part == "database" for part in self._showcase.health):
+            self._showcase.well("database")
         says = f"the database is sound, {done.size:,} bytes ({done.freed:,} freed)"
         keep = self._settings.backups
         return f"{says}; backup {(await self._state.backup(keep=keep)).name}" if keep else says

@@ -12,6 +12,7 @@ from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import house
 from tests.e2e.test_warm import config_of
+from tests.service.test_data import spoil
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,14 @@ async def test_the_schedule_is_told_and_its_jobs_work(standin: KometaInstall, tm
         assert figures.sizes["gallery"] > 10_000
         assert figures.worker_starts == 1
         home.assert_plex_untouched()
+
+        spoil(data_dir / "state.db", "baselines")
+        damaged = await home.app.upkeep.chores.do("maintenance")
+        assert not damaged.ok
+        assert "damaged: restart" in damaged.says
+        async with aiohttp.ClientSession() as session, session.get(f"{home.app.url}readyz") as answer:
+            assert answer.status == 503
+            assert [reason["part"] for reason in (await answer.json())["reasons"]] == ["database"]
 
 
 def test_each_library_has_one_module() -> None:
