@@ -79,6 +79,7 @@ class Service:
         leave = asyncio.Event()
         serving = self._tasks.spawn(app.serve(leave), "serve")
         following: Settings | None = None
+        told = False
         try:
             while not serving.done():
                 signalled = self._tasks.spawn(heard.get(), "signals")
@@ -86,6 +87,7 @@ class Service:
                 if not signalled.done():
                     signalled.cancel()
                 elif signalled.result() != signal.SIGHUP:
+                    told = True
                     log.info("stopping")
                     self._systemd.stopping()
                     bounds.enter_context(_bounded(END_WITHIN))
@@ -96,6 +98,8 @@ class Service:
         finally:
             leave.set()
         await serving
+        if not told and following is None:  # an exit status that has systemd start it anew
+            raise SidecarError("the daemon's work ended by itself; its log says why")
         return following
 
     async def _reload(self, settings: Settings, url: str) -> Settings | None:

@@ -17,9 +17,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sidecar.app import App
 from sidecar.demo import DEMO_TOKEN, DemoHosts, DemoPlex, World
+from sidecar.errors import SidecarError
+from sidecar.logs import Redactor
 from sidecar.model import RunState
 from sidecar.sdnotify import Systemd
+from sidecar.service import Hear, Service
+from sidecar.settings import Settings, load_settings
 from sidecar.store import State
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
@@ -246,3 +251,21 @@ def test_without_systemd_nothing_is_said(short_dir: Path) -> None:
     assert gone.watchdog == 1.0
     assert Systemd({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}).watchdog is None
     assert Systemd({"WATCHDOG_USEC": "1000000"}).watchdog is None
+
+
+class Ends(App):
+    """A daemon whose work ends, as if its pipeline had failed."""
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        await asyncio.sleep(0)
+
+
+async def test_work_that_ends_by_itself_is_a_failure(directory: Path) -> None:
+    """Else systemd would take it for an end that was asked for, and not start it again."""
+    settings = load_settings(None, {}, {"data": str(directory / "data"), "engine": {"kind": "draft"}, "web": {"port": 0}})
+
+    def build(chosen: Settings, hear: Hear) -> App:
+        return Ends(chosen, directory / "config", {}, redact=Redactor(), hear=hear)
+
+    with pytest.raises(SidecarError, match="ended by itself"):
+        await Service(lambda: settings, build, systemd=Systemd({}), say=lambda _: None).run()
