@@ -293,7 +293,7 @@ class App:
             trusted_proxies=settings.trusted_proxies,
             allowed_hosts=() if is_loopback(settings.host) else _names(),
         )
-        runner = web.AppRunner(app, access_log=None, logger=pages.ServerLog(), shutdown_timeout=2.0)
+        runner = pages.make_runner(app)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:

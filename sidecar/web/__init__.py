@@ -6,6 +6,6 @@ from sidecar.web.api import Actions, Reviewing, Source, Telling
 from sidecar.web.app import make_app
 from sidecar.web.auth import check_bind
 from sidecar.web.events import Event, Events, Subscription
-from sidecar.web.strangers import ServerLog
+from sidecar.web.strangers import make_runner
 
-__all__ = ["Actions", "Event", "Events", "Reviewing", "ServerLog", "Source", "Subscription", "Telling", "check_bind", "make_app"]
+__all__ = ["Actions", "Event", "Events", "Reviewing", "Source", "Subscription", "Telling", "check_bind", "make_app", "make_runner"]

@@ -23,7 +23,7 @@ from sidecar.publish import Gallery
 from sidecar.settings import Destination, ReviewSettings, Settings
 from sidecar.store import Blobs, State
 from sidecar.telling import Desk, notifier_of
-from sidecar.web import Events, ServerLog, make_app
+from sidecar.web import Events, make_app, make_runner
 
 TIMEOUT = ClientTimeout(total=10)
 
@@ -63,6 +63,7 @@ class Site:
     notifications: Sequence[Destination] = ()
     """The settings' destinations."""
     port: int = 0
+    idle: float = 75.0
     data: Path = Path()
     _state: State | None = None
     _logs: RunLogs | None = None
@@ -164,7 +165,7 @@ async def running(site: Site, **settings: object) -> AsyncIterator[Site]:
             redact=site.redact,
             **{"hold": 0.01, **settings},  # type: ignore[arg-type]
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, logger=ServerLog())
+        runner = make_runner(app, idle=site.idle)
         await runner.setup()
         try:
             listener = web.TCPSite(runner, "127.0.0.1", site.port, reuse_address=True)
