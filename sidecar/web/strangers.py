@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from aiohttp import http_exceptions, web
 
-
 IDLE: Final = 75.0
 """Seconds for a request's head to come whole, and between two requests of a connection. aiohttp's own is an hour."""
 
