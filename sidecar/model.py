@@ -46,6 +46,8 @@ class Problem:
     """``Target.id`` when it concerns one target only."""
     library: str = ""
     """Plex's name of the library section that Kometa was at, where it is known."""
+    passing: bool = False
+    """It may be gone at the next try (a host that was away): what was drawn meanwhile is not kept for later runs."""
 
     @property
     def place(self) -> str:

@@ -48,6 +48,7 @@ class DiskCache:
     """A bounded cache in a directory. Thread-safe. A damaged or missing file is a miss, never an error."""
 
     def __init__(self, directory: Path, *, max_bytes: int, max_lines: int = 50_000) -> None:
+        self.place = directory
         self._content = directory / "content"
         self._index = directory / "index"
         self._max_bytes = max_bytes

@@ -138,6 +138,23 @@ class Egress:
         resolver = GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), allows)
         return aiohttp.TCPConnector(resolver=resolver, socket_factory=guarded_socket(allows), limit=32)
 
+    @property
+    def word(self) -> str:
+        """The same again while the same may be asked of other hosts, and is answered from the same place."""
+        return repr(
+            (
+                self._mode.value,
+                str(self._cache.place) if self._mode is not Mode.LIVE else "",
+                sorted(self._mapped.items()),
+                sorted(self._private),
+            )
+        )
+
+    @property
+    def lasts(self) -> float:
+        """Seconds for which something that was made of other hosts' answers still holds; 0 where each run is to ask."""
+        return 0.0 if self._mode is Mode.RECORD else self._ttl
+
     def keep_off(self, servers: Iterable[PlexServer]) -> None:
         """The Plex servers from now on: never asked from here, where no policy for Plex stands, nor given their tokens."""
         known = tuple(servers)
@@ -243,7 +260,8 @@ class Egress:
                 break
             await asyncio.sleep(wait)
         if tired:
-            note(_problem(why or f"{host} answered {entry.status}", "what Kometa draws from it may be missing; try again later"))
+            mend = "what Kometa draws from it may be missing; try again later"
+            note(_problem(why or f"{host} answered {entry.status}", mend, passing=True))
         elif entry.status in (401, 403):
             note(
                 _problem(why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml")
@@ -339,5 +357,5 @@ def _failure(status: int, what: str) -> Entry:
     return Entry(status, (("content-type", "text/plain"),), what.encode())
 
 
-def _problem(what: str, mend: str, severity: Severity = Severity.WARNING) -> Problem:
-    return Problem(severity=severity, what=what, mend=mend, source="egress")
+def _problem(what: str, mend: str, severity: Severity = Severity.WARNING, *, passing: bool = False) -> Problem:
+    return Problem(severity=severity, what=what, mend=mend, source="egress", passing=passing)

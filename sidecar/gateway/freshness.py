@@ -49,6 +49,8 @@ class Freshness:
         self._epoch = ""
         self.watched = False
         """Whether the server's notifications are heard."""
+        self.since = 0.0
+        """If so: since when without a gap, in seconds since the epoch. What is older was vouched for by time stamps alone."""
 
     @property
     def epoch(self) -> str | None:
@@ -86,6 +88,7 @@ class Freshness:
             try:
                 async with self._client.notifications() as told:
                     async with self._lock:
+                        self.since = time.time()
                         await self._look()  # what changed while nobody listened
                         self.watched = self._looked >= 0
                     if not self.watched:

@@ -155,7 +155,7 @@ class Handler:
         if isinstance(error, Declined):
             return wire.text(error.status, str(error))
         status = 503 if isinstance(error, PlexAway) else 401 if isinstance(error, PlexRefused) else 502
-        caller.lease.note(Problem(severity=Severity.ERROR, what=str(error), source="plex"))
+        caller.lease.note(Problem(severity=Severity.ERROR, what=str(error), source="plex", passing=True))
         return wire.text(status, str(error))
 
 

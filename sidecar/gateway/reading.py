@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -28,6 +28,8 @@ _SIZE: Final = "X-Plex-Container-Size"
 _PASSED: Final = ("Content-Type", "Content-Length", "Content-Encoding", "Last-Modified", "ETag")
 _KEPT: Final = ("Content-Type", "Last-Modified", "ETag")
 
+_Read = Callable[[Canonical, Mapping[str, str]], Awaitable[bytes]]
+
 
 class Reading:
     """Answers reads that stand in the table. Errors as :meth:`PlexClient.read`, and Garbled."""
@@ -46,29 +48,34 @@ class Reading:
         if key and known and 0 <= (age := time.monotonic() - known[0]) <= key.age:
             self._counters[HIT] += 1
             return wire.xml(known[1], key.age - age)
-        asked = time.monotonic()
-        data = await self._cut(headers, reads, verdict, scope)
-        if key:
-            self._cuts.put(place, (asked, data))
-        self._counters["answered" if data is EMPTY else "forwarded"] += 1
-        return wire.xml(data, key.age if key else 0.0)
+        now, asked = time.time(), [time.time()]
 
-    async def _cut(self, headers: Mapping[str, str], reads: PlexReads, verdict: Verdict, scope: Scope) -> bytes:
+        async def read(request: Canonical, headers: Mapping[str, str]) -> bytes:
+            entry = await reads.dated(request, headers)
+            asked.append(entry.stored)
+            return entry.body
+
+        data = await self._cut(headers, read, reads.client.server.name, verdict, scope)
+        age = max(0.0, now - min(asked))  # it is as old as the oldest part that it was made of
+        if key:
+            self._cuts.put(place, (time.monotonic() - age, data))
+        self._counters["answered" if data is EMPTY else "forwarded"] += 1
+        return wire.xml(data, key.age - age if key else 0.0)
+
+    async def _cut(self, headers: Mapping[str, str], read: _Read, server: str, verdict: Verdict, scope: Scope) -> bytes:
         view = verdict.rule.view
         if view not in (View.LISTING, View.CHILDREN):
-            return cut(await reads.read(verdict.send, headers), view, scope)
+            return cut(await read(verdict.send, headers), view, scope)
         page = _page(verdict.send, headers)
         whole = verdict.send.without(_START, _SIZE)
         if view is View.LISTING and verdict.section is not None:
-            narrowed = await self._levels.narrowed(
-                whole, reads.client.server.name, verdict.section, scope, lambda request: reads.read(request, {})
-            )
+            narrowed = await self._levels.narrowed(whole, server, verdict.section, scope, lambda request: read(request, {}))
             if narrowed and not narrowed.keys:
                 return EMPTY
             whole = with_keys(whole, narrowed.field, narrowed.keys) if narrowed else whole
 
         async def source(start: int, size: int) -> bytes:
-            return await reads.read(whole, {**headers, _START.lower(): str(start), _SIZE.lower(): str(size)})
+            return await read(whole, {**headers, _START.lower(): str(start), _SIZE.lower(): str(size)})
 
         return await cut_listing(source, scope, page, subtree=view is View.CHILDREN)
 

@@ -55,7 +55,9 @@ class PlexReads:
         epoch = self.freshness.epoch
         if epoch is None:
             return None
-        age = max_age(request, watched=self.freshness.watched)
+        # Through a gap in the notifications only time stamps vouch for what is older: not for as long.
+        gapless = time.time() - self.freshness.since if self.freshness.watched else 0.0
+        age = max(min(max_age(request, watched=True), gapless), max_age(request, watched=False))
         if age <= 0:
             return None
         parts = (self._who, epoch, request.target, *(f"{name}:{value}" for name, value in sorted(passed_on(headers).items())))
@@ -70,21 +72,26 @@ class PlexReads:
 
     async def read(self, request: Canonical, headers: Mapping[str, str]) -> bytes:
         """As :meth:`PlexClient.read`, from the cache where that still holds. Of readers at the same time one asks."""
+        return (await self.dated(request, headers)).body
+
+    async def dated(self, request: Canonical, headers: Mapping[str, str]) -> Entry:
+        """As ``read``, with the time it was asked for."""
         key = self.key(request, headers)
+        asked = time.time()
         if key is None:
-            return await self.client.read(request, headers)
+            return Entry(200, (), await self.client.read(request, headers), asked)
         known = self._answers.at_hand(key.name, key.age)
         if known is None:
             async with self.alone(key):
                 known = await self.recall(key)
                 if known is None:
                     asked = time.time()
-                    data = await self.client.read(request, headers)
-                    if len(data) <= MOST_KEPT:
-                        await self.keep(key, Entry(200, (), data, asked))
-                    return data
+                    entry = Entry(200, (), await self.client.read(request, headers), asked)
+                    if len(entry.body) <= MOST_KEPT:
+                        await self.keep(key, entry)
+                    return entry
         self._count(HIT)
-        return known.body
+        return known
 
     def through(self, question: str, ask: Callable[[], bytes | None]) -> bytes | None:
         """What ``ask`` answers to ``question`` (path and query), or what it answered before, where that still holds.

@@ -209,7 +209,12 @@ class Gateway:
             reads = self._servers.get(name)
             if reads is None or (word := reads.word) is None:
                 return ""
-            parts += [name, word, *(repr(sorted(keys)) for keys in (scope.targets, scope.visible, scope.sections))]
+            parts += [
+                name,
+                word,
+                str(reads.freshness.watched and reads.freshness.since),
+                *(repr(sorted(keys)) for keys in (scope.targets, scope.visible, scope.sections)),
+            ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def state(self, server: str) -> str:
@@ -217,6 +222,16 @@ class Gateway:
         reads = self._servers.get(server)
         word = reads.word if reads else None
         return hashlib.sha256(word.encode()).hexdigest() if word else ""
+
+    def heard_since(self, server: str) -> float | None:
+        """Since when, in seconds since the epoch, every change of a Plex server was heard of; None where nobody listens."""
+        freshness = reads.freshness if (reads := self._servers.get(server)) else None
+        return freshness.since if freshness and freshness.watched else None
+
+    @property
+    def outside(self) -> tuple[str, float]:
+        """What other hosts are asked, as a word that is the same again while that is; and for how many seconds their answers hold."""
+        return self._egress.word, self._egress.lasts
 
     def _reads(self, client: PlexClient) -> PlexReads:
         freshness = Freshness(client, place(self._plex_cache, client))

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +45,7 @@ from sidecar.pipeline import judge, workfiles
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
-from sidecar.pipeline.reuse import Sorted, sort_out, sources
+from sidecar.pipeline.reuse import Sorted, Trust, sort_out, sources
 from sidecar.pipeline.run import Recorder, begun, new_run_id
 from sidecar.pipeline.runlog import RunLog
 from sidecar.pipeline.shards import divide, scopes_for
@@ -156,8 +156,13 @@ class Renderer:
     async def _sort_out(self, plan: Plan, info: EngineInfo, at: datetime) -> Sorted:
         states = {server: self._gateway.state(server) for server in {target.server for target in plan.targets}}
         day = at.astimezone().date()
-        now = await asyncio.to_thread(sources, plan.revision, plan.preview, plan.meanings, plan.targets, info, states, day)
-        return sort_out(plan.targets, now, self._showcase.view.shown, plan.change.reason in ASKED, at, plan.change.libraries)
+        ways, lasts = self._gateway.outside
+        now = await asyncio.to_thread(sources, plan.revision, plan.preview, plan.meanings, plan.targets, info, states, day, ways)
+        heard = {
+            server: datetime.fromtimestamp(since, UTC) for server in states if (since := self._gateway.heard_since(server)) is not None
+        }
+        trust = Trust(heard, timedelta(seconds=lasts))
+        return sort_out(plan.targets, now, self._showcase.view.shown, plan.change.reason in ASKED, at, plan.change.libraries, trust=trust)
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -281,7 +286,7 @@ class Renderer:
                 replace(
                     picture,
                     before=picture.before or await self._plex_art(plan, picture.target),
-                    source=parts.sources.get(library, ""),
+                    source=parts.source_of(library, recorder.notes),
                     reason=parts.why.get(library, ""),
                     rendered=recorder.run.started,
                 )

@@ -3,14 +3,16 @@
 What a library's pictures come from is its *source*: the engine, its section of config.yml and what is common to all, every file it
 reaches, the items that are rendered together, what Plex holds (by the epoch that the gateway vouches for), and the day (Kometa's
 templates and filters may ask for the date). Each part is kept as a short hash with the picture, so that a later run can also say
-what is different. What other hosts answer has no epoch: so a picture is carried on for a day at most.
+what is different. What other hosts answer has no epoch: so a picture is carried on for a day at most, or for as long as their answers
+are kept. Where only time stamps say that Plex is the same, it is for a quarter of an hour, as for Plex's answers themselves.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -19,11 +21,15 @@ from sidecar.model import EngineInfo, Picture, PictureState, PreviewConfig, Prob
 LONGEST = timedelta(days=1)
 """For how long after it was rendered a picture may be carried on: as long as other hosts' answers are kept by default."""
 
+UNHEARD = timedelta(minutes=15)
+"""Likewise, where Plex's notifications were not heard all the time since."""
+
 _WORDS = {
     "engine": "Kometa or its Pillow",
     "config": "config.yml",
     "files": "overlay files, images or fonts",
     "targets": "the items previewed",
+    "hosts": "what other hosts may be asked",
     "plex": "Plex",
     "day": "the date",
 }
@@ -47,6 +53,10 @@ class Sorted:
     why: Mapping[Library, str]
     """For people: why a library is rendered."""
 
+    def source_of(self, library: Library, met: Iterable[Problem]) -> str:
+        """What a picture that was rendered now comes from; empty where a problem was ``met`` that may be gone at the next try."""
+        return "" if any(problem.passing for problem in met) else self.sources.get(library, "")
+
 
 def sources(
     revision: Revision,
@@ -56,11 +66,12 @@ def sources(
     engine: EngineInfo,
     plex: Mapping[str, str],
     day: date,
+    outside: str = "",
 ) -> dict[Library, str]:
     """Each library's source as text.
 
     ``meanings``: of files whose comments do not count, by path. ``plex``: what stands for the state of each server; where it is missing
-    or empty, so is the source.
+    or empty, so is the source. ``outside``: what stands for the ways to other hosts.
     """
     of: dict[Library, list[Target]] = {}
     for target in targets:
@@ -83,6 +94,7 @@ def sources(
             ),
             "files": files,
             "targets": sorted((target.id, target.level, target.thumb) for target in mine),
+            "hosts": (sorted(preview.hosts), outside),
             "plex": plex.get(library[0], ""),
             "day": day.isoformat(),
         }
@@ -91,8 +103,36 @@ def sources(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """For how long pictures may be carried on."""
+
+    heard: Mapping[str, datetime]
+    """By server: since when Plex's notifications are heard without a gap; none where they are not."""
+    most: timedelta = LONGEST
+    """For as long as other hosts' answers are kept."""
+
+    def doubt(self, server: str, rendered: datetime, at: datetime) -> str:
+        """Why what was ``rendered`` then may not be carried on; empty where it may."""
+        heard = self.heard.get(server)
+        if at - rendered >= LONGEST:
+            return "it was rendered more than a day ago"
+        if at - rendered >= self.most:
+            return "it was rendered longer ago than other hosts' answers are kept"
+        if (heard is None or rendered < heard) and at - rendered >= UNHEARD:
+            return "Plex's notifications were not heard all the time since"
+        return ""
+
+
 def sort_out(
-    targets: Sequence[Target], now: Mapping[Library, str], last: Run | None, asked: bool, at: datetime, only: Sequence[str] = ()
+    targets: Sequence[Target],
+    now: Mapping[Library, str],
+    last: Run | None,
+    asked: bool,
+    at: datetime,
+    only: Sequence[str] = (),
+    *,
+    trust: Trust,
 ) -> Sorted:
     """Which of ``targets`` are to be rendered, and the pictures of the others as they were in ``last``, the last good run.
 
@@ -106,7 +146,8 @@ def sort_out(
     for library in libraries:
         mine = [target for target in targets if (target.server, target.library) == library]
         before = [known.get(target.id) for target in mine]
-        why[library] = _reason(now.get(library, ""), before, asked and (not only or library[1] in only), at)
+        wanted = asked and (not only or library[1] in only)
+        why[library] = _reason(now.get(library, ""), before, wanted, functools.partial(trust.doubt, library[0], at=at))
         if why[library]:
             render += mine
         else:
@@ -116,17 +157,15 @@ def sort_out(
     return Sorted(tuple(render), tuple(reused), problems, dict(now), why)
 
 
-def _reason(source: str, before: Sequence[Picture | None], asked: bool, at: datetime) -> str:
+def _reason(source: str, before: Sequence[Picture | None], asked: bool, doubt: Callable[[datetime], str]) -> str:
     if asked:
         return "it was asked for"
     if not source:
         return "nobody can say whether Plex has changed"
     old = {picture.source if picture and picture.state in _KEPT else "" for picture in before}
     if old == {source}:
-        oldest = (
-            min(picture.rendered for picture in before if picture and picture.rendered) if all(p and p.rendered for p in before) else None
-        )
-        return "" if oldest and at - oldest < LONGEST else "it was rendered more than a day ago"
+        times = [picture.rendered for picture in before if picture and picture.rendered]
+        return doubt(min(times)) if len(times) == len(before) else "nobody can say when it was rendered"
     if not all(old):
         return "there is no good picture of it yet"
     changed = {name for text in old for name in _changed(text, source)}

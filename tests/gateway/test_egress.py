@@ -318,3 +318,24 @@ def test_keys_are_hashes(tmp_path: Path) -> None:
     key = made._key(ask(), grant())
     assert len(key) == len(hashlib.sha256().hexdigest())
     assert key == made._key(ask("/3/movie/1?api_key=placeholder-b-tmdb"), grant("b"))
+
+
+async def test_what_may_be_gone_at_the_next_try_says_so(tmp_path: Path) -> None:
+    """What was drawn without it is not to be carried on from run to run."""
+    statuses = iter([503, 503, 503, 401, 200])
+    async with Upstream(lambda _: Reply(b"", status=next(statuses))) as host, egress(tmp_path, {HOST: host.url}) as bench:
+        for _ in range(3):
+            await bench.fetch(ask())
+        assert [note.passing for note in bench.notes] == [True, False]
+
+
+async def test_other_ways_to_other_hosts_have_another_word(tmp_path: Path) -> None:
+    words, lasts = set(), []
+    for options in ({}, {"private": ("radarr.lan",)}, {"mode": Mode.RECORD}, {"mode": Mode.REPLAY}, {"ttl": 60.0}):
+        async with egress(tmp_path, {}, **options) as bench:
+            words.add(bench.egress.word)
+            lasts.append(bench.egress.lasts)
+    async with egress(tmp_path, {HOST: "http://127.0.0.1:9"}) as bench:
+        words.add(bench.egress.word)
+    assert len(words) == 5, "how long answers are kept changes none of them"
+    assert lasts == [86_400.0, 86_400.0, 0.0, 86_400.0, 60.0]

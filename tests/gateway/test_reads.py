@@ -517,3 +517,54 @@ async def test_a_renderer_may_keep_what_is_vouched_for(directory: Path) -> None:
         await bench.gateway.check()
         assert bench.gateway.word({"plex-0": SCOPE}) not in ("", word)
         assert "x-sidecar-keep" in (await bench.ask("GET /library/sections/1/all?type=1")).headers
+
+
+async def test_a_gap_in_the_notifications_is_bridged_by_time_stamps_and_these_for_a_while_only(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that no time stamp tells, made while nobody listened, must not be believed away for six hours."""
+    world = World.sample()
+    async with DemoPlex(world) as plex:
+        async with gateway_to(plex.url, plex.token, directory) as bench:
+            await until(lambda: fresh_of(bench).watched)
+            await bench.ask("GET /library/metadata/101?includeGuids=1")
+            word = bench.gateway.word({"plex-0": SCOPE})
+        library = world.libraries[1]
+        before = library.changed, library.updated_at
+        world.change(101, title="Another name")
+        library.changed, library.updated_at = before
+        later = time.time() + 20 * 60
+        monkeypatch.setattr(time, "time", lambda: later)
+        async with gateway_to(plex.url, plex.token, directory) as bench:
+            await until(lambda: fresh_of(bench).watched)
+            assert bench.gateway.heard_since("plex-0") == later
+            assert bench.gateway.word({"plex-0": SCOPE}) != word
+            (item,) = parse((await bench.ask("GET /library/metadata/101?includeGuids=1")).body)
+            assert item.get("title") == "Another name"
+    async with DemoPlex(world) as plex, gateway_to(plex.url, plex.token, directory, watched=False) as bench:
+        assert bench.gateway.heard_since("plex-0") is None
+
+
+@pytest.mark.parametrize("line", ["GET /library/metadata/101?includeGuids=1", "GET /library/sections/1/all?type=1"])
+async def test_an_answer_is_as_old_as_what_it_is_made_of(directory: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Else it would be believed for its time by the cache, for as long again when cut, and once more by the renderer."""
+    async with DemoPlex(World.sample()) as plex:
+        async with gateway_to(plex.url, plex.token, directory, watched=False) as bench:
+            await bench.gateway.check()
+            assert (await bench.ask(line)).headers["x-sidecar-keep"] == "900"
+        later = time.time() + 600
+        monkeypatch.setattr(time, "time", lambda: later)
+        async with gateway_to(plex.url, plex.token, directory, watched=False) as bench:  # cut anew, of what the disk has
+            await bench.gateway.check()
+            for _ in range(2):
+                assert 290 <= int((await bench.ask(line)).headers["x-sidecar-keep"]) <= 300
+            clock, passed = time.monotonic(), 290.0
+            monkeypatch.setattr(time, "time", lambda: later + passed)
+            monkeypatch.setattr(time, "monotonic", lambda: clock + passed)
+            monkeypatch.setattr(freshness, "VOUCHED", 1e6)
+            plex.forget()
+            await bench.ask(line)
+            assert plex.requests == []
+            passed = 310.0
+            await bench.ask(line)
+            assert plex.requests, "it is 15 minutes old by now"

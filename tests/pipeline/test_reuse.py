@@ -25,13 +25,14 @@ from sidecar.model import (
     Severity,
     Target,
 )
-from sidecar.pipeline.reuse import Sorted, sort_out, sources
+from sidecar.pipeline.reuse import Sorted, Trust, sort_out, sources
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = date(2026, 11, 21)
 ENGINE = EngineInfo(kind="kometa", via="process", version="2.4.4", pillow="12.0", layout="raqm")
 PLEX = {"plex-0": "epoch"}
 MOVIES, SHOWS = ("plex-0", "Movies"), ("plex-0", "Shows")
+HEARD = Trust({"plex-0": NOW - timedelta(days=30)})
 TARGETS = tuple(
     Target(rating_key=key, level=Level.MOVIE, library=library, section=1, title=str(key), thumb=f"/t/{key}")
     for key, library in ((1, "Movies"), (2, "Movies"), (3, "Shows"))
@@ -81,8 +82,8 @@ def good(now: dict[tuple[str, str], str], **more: Any) -> Run:
     return Run(id="last", state=RunState.DONE, reason="edit", started=NOW, pictures=pictures, **more)
 
 
-def parts(now: dict[tuple[str, str], str], last: Run | None, *, asked: bool = False, at: datetime = NOW) -> Sorted:
-    return sort_out(TARGETS, now, last, asked, at)
+def parts(now: dict[tuple[str, str], str], last: Run | None, *, asked: bool = False, at: datetime = NOW, trust: Trust = HEARD) -> Sorted:
+    return sort_out(TARGETS, now, last, asked, at, trust=trust)
 
 
 def rendered(found: Sorted) -> list[int]:
@@ -109,6 +110,8 @@ def test_the_same_sources_are_the_same_pictures() -> None:
         ({"revision": revision(file("config/shared.png", "o", "Movies", "Serien"))}, [1, 2, 3], "overlay files, images or fonts changed"),
         ({"revision": revision(file("config/unknown.png", "o"))}, [1, 2, 3], "overlay files, images or fonts changed"),
         ({"meanings": {"config/m.yml": "other"}}, [1, 2], "overlay files, images or fonts changed"),
+        ({"outside": "another mode"}, [1, 2, 3], "what other hosts may be asked changed"),
+        ({"preview": replace(preview(), hosts=frozenset({"new.example"}))}, [1, 2, 3], "what other hosts may be asked changed"),
         ({"preview": preview(settings={"cache": True})}, [1, 2, 3], "config.yml changed"),
         ({"preview": preview(libraries={"Movies": {}, "Serien": {"overlay_files": ["s"]}})}, [1, 2], "config.yml changed"),
         ({"targets": (*TARGETS[:2], replace(TARGETS[2], thumb="/t/new"))}, [3], "the items previewed changed"),
@@ -159,6 +162,38 @@ def test_a_picture_is_carried_on_for_a_day() -> None:
     assert rendered(found) == [3]
     assert found.why[SHOWS] == "it was rendered more than a day ago"
     assert rendered(parts(now, replace(last, pictures=(*last.pictures[:2], replace(old, rendered=None))))) == [3]
+
+
+@pytest.mark.parametrize(
+    ("trust", "minutes", "why"),
+    [
+        (HEARD, 23 * 60, ""),
+        (Trust({}), 14, ""),
+        (Trust({}), 15, "Plex's notifications were not heard all the time since"),
+        (Trust({"plex-0": NOW - timedelta(minutes=20)}), 19, ""),
+        (Trust({"plex-0": NOW - timedelta(minutes=20)}), 21, "Plex's notifications were not heard all the time since"),
+        (Trust({"other": NOW - timedelta(days=1)}), 60, "Plex's notifications were not heard all the time since"),
+        (Trust(HEARD.heard, timedelta(minutes=5)), 4, ""),
+        (Trust(HEARD.heard, timedelta(minutes=5)), 6, "it was rendered longer ago than other hosts' answers are kept"),
+        (Trust(HEARD.heard, timedelta(0)), 0, "it was rendered longer ago than other hosts' answers are kept"),
+    ],
+)
+def test_for_how_long_a_picture_is_carried_on(trust: Trust, minutes: int, why: str) -> None:
+    """Where only the libraries' time stamps vouch for Plex, a picture is believed for no longer than one of its answers is."""
+    now = known()
+    last = good(now)
+    last = replace(last, pictures=tuple(replace(picture, rendered=NOW - timedelta(minutes=minutes)) for picture in last.pictures))
+    found = parts(now, last, trust=trust)
+    assert rendered(found) == ([1, 2, 3] if why else [])
+    assert set(found.why.values()) == {why}
+
+
+def test_what_was_drawn_while_a_host_was_away_is_not_carried_on() -> None:
+    found = parts(known(), None)
+    refused = Problem(severity=Severity.WARNING, what="refused", source="egress")
+    away = replace(refused, passing=True)
+    assert found.source_of(MOVIES, []) == found.source_of(MOVIES, [refused]) == known()[MOVIES]
+    assert found.source_of(MOVIES, [refused, away]) == ""
 
 
 def test_problems_stay_with_their_pictures() -> None:
