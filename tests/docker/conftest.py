@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,20 +15,22 @@ from tests.docker.image import worker_image
 
 
 @pytest.fixture
-def docker(docker_daemon: str) -> Iterator[Docker]:
-    """The daemon; no container of ours may be left on it."""
+def docker(docker_daemon: str, short_dir: Path) -> Iterator[Docker]:
+    """The daemon; no container that shares something of ``short_dir`` may be left on it. Others may be testing beside us."""
 
-    def ours() -> set[str]:
-        listed = subprocess.run(
-            ["docker", "ps", "-aq", "--filter", "label=kometa-sidecar.instance"], capture_output=True, text=True, check=True
-        )
-        return set(listed.stdout.split())
+    def ours() -> list[str]:
+        command = ["docker", "ps", "-aq", "--no-trunc", "--filter", "label=kometa-sidecar.instance"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        found = []
+        for container in listed:
+            told = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=False)  # it may be gone by now
+            found += [container] if f"{short_dir}/" in told.stdout else []
+        return found
 
-    before = ours()
     yield Docker(os.environ.get("DOCKER_HOST") or DEFAULT)
-    left = ours() - before
+    left = ours()
     for container in left:
-        subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=True)
+        subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False)
     assert not left
 
 

@@ -52,7 +52,11 @@ def worker_image(kometa: KometaInstall) -> str:
             with tarfile.open(fileobj=importing.stdin, mode="w|") as tar:
                 _fill(tar, kometa, about)
         assert importing.returncode == 0
-    name = f"kometa-sidecar-test-worker:{kometa.kind}"
+    # Named by what is in it: others may be testing another renderer beside us.
+    code = [path.read_bytes() for path in sorted((ROOT / "renderer").glob("*")) if path.is_file()]
+    name = f"kometa-sidecar-test-worker:{kometa.kind}-{hashlib.sha256(tag.encode() + b''.join(code)).hexdigest()[:12]}"
+    if not _docker("image", "inspect", name).returncode:
+        return name
     command = ["build", "--network", "none", "-q", "-f", "renderer/Dockerfile", "-t", name]
     command += ["--build-arg", f"KOMETA_IMAGE={base}", "--build-arg", f"KOMETA_TAG={tag}", "."]
     built = _docker(*command)

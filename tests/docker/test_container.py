@@ -248,12 +248,18 @@ async def test_a_pull_that_fails_is_told(bench: Bench) -> None:
         await hasty.start()
 
 
-async def test_an_image_without_a_worker_is_told_by_its_words(bench: Bench) -> None:
+async def test_an_image_without_a_worker_is_told_by_its_words(bench: Bench, short_dir: Path) -> None:
     words = f'FROM {bench.image}\nENTRYPOINT ["python3", "-c", "import sys; print(\'no Kometa in /\'); sys.exit(3)"]\n'
-    command = ["docker", "build", "--network", "none", "-q", "-t", "kometa-sidecar-test-worker:broken", "-"]
+    name = f"kometa-sidecar-test-worker:broken-{short_dir.name}"
+    command = ["docker", "build", "--network", "none", "-q", "-t", name, "-"]
     subprocess.run(command, check=True, capture_output=True, input=words.encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"})
-    with pytest.raises(EngineMissing, match="image kometa-sidecar-test-worker:broken: no Kometa in /"):
-        await bench.make(image="kometa-sidecar-test-worker:broken").start()
+    engine = bench.make(image=name)
+    try:
+        with pytest.raises(EngineMissing, match=f"image {name}: no Kometa in /"):
+            await engine.start()
+    finally:
+        await engine.stop()
+        subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
 
 
 async def test_no_docker_at_all_is_away(bench: Bench, short_dir: Path) -> None:
