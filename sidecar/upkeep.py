@@ -109,7 +109,7 @@ class Upkeep:
             "retention": self._retention,
             "cache": self._prune_caches,
             "maintenance": self._maintain,
-            "health": self._look_at_disk,
+            "health": self._probe,
         }
         self.chores = Chores(works, state, silent=frozenset({"health", "retention"}))
         self.schedule = Schedule(settings.jobs, self.chores.enqueue, time_zone=settings.time_zone)
@@ -190,7 +190,7 @@ class Upkeep:
         keep = self._settings.backups
         return f"{says}; backup {(await self._state.backup(keep=keep)).name}" if keep else says
 
-    async def _look_at_disk(self) -> str:
+    async def _probe(self) -> str:
         try:
             free = await asyncio.to_thread(try_write, self._data)
         except OSError as error:
@@ -201,4 +201,4 @@ class Upkeep:
         self._pipeline.recovered("disk")
         if free < LITTLE_SPACE:
             log.warning("only %d MiB are free for %s", free // 1024**2, self._data)
-        return f"{free // 1024**2} MiB free"
+        return f"{free // 1024**2} MiB free; the worker is {'there' if self._engine.info else 'away'}"
