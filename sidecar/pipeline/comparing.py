@@ -76,6 +76,7 @@ class Comparer:
 
     async def review(self, run: Run) -> RunReview:
         """``run`` as it compares now. StoreError where the store fails."""
+        await asyncio.to_thread(self._forget_lost)
         previous_id = await self._state.newest_good(before=run.id)
         previous = await self._state.run(previous_id) if previous_id else None
         standings = await self._state.standings()
@@ -188,7 +189,7 @@ class Comparer:
             return Comparison(fraction=0.0, pixels=0)
         key = (old.sha256, new.sha256, ignored)
         known = self._known.get(key)
-        if known is not None and (known.mask is None or await asyncio.to_thread(self._blobs.path(known.mask).exists)):
+        if known is not None:
             self._known.move_to_end(key)
             return known
         loop = asyncio.get_running_loop()
@@ -209,6 +210,12 @@ class Comparer:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return comparison
+
+    def _forget_lost(self) -> None:
+        """A mask that no kept run shows may have been cleared away."""
+        for key, known in list(self._known.items()):
+            if known.mask is not None and not self._blobs.path(known.mask).exists():
+                del self._known[key]
 
     def _differ(self, old: Blob, new: Blob, ignored: tuple[Box, ...]) -> compare.Difference:
         return compare.compare(self._blobs.path(old), self._blobs.path(new), ignored=ignored, sensitivity=self._measures.sensitivity)

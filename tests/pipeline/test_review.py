@@ -349,3 +349,17 @@ async def test_a_gallery_of_an_earlier_version_is_brought_up(tmp_path: Path) -> 
         listed = {run["run"]: run["data"] for run in desk.data("data/runs")["runs"]}
         assert listed == {second.id: f"runs/{second.id}/data", first.id: f"runs/{first.id}/data"}
         assert [moment["run"] for moment in desk.data("data/targets/1")["moments"]] == [second.id, first.id]
+
+
+async def test_a_mask_that_was_cleared_away_is_made_again(desk: Desk) -> None:
+    plain, badge = await desk.blob("navy"), await desk.blob("navy", BADGE)
+    await desk.compared(await desk.run([drawn(1, plain)]))
+    await desk.reviews.approve(who="me")
+    first = await desk.compared(await desk.run([drawn(1, badge)]))
+    [seen] = first.targets
+    assert seen.comparison is not None
+    assert seen.comparison.mask is not None
+    desk.blobs.path(seen.comparison.mask).unlink()
+    second = await desk.compared(await desk.run([drawn(1, badge)]))
+    assert [each.comparison for each in second.targets] == [seen.comparison]
+    assert desk.blobs.path(seen.comparison.mask).exists()
