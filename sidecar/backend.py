@@ -59,11 +59,15 @@ class Archive:
         current = self._current()
         if current is not None and current.id == run_id:
             return current
-        run = self._runs.get(run_id) or await self._state.run(run_id)
+        run = self._runs.get(run_id)
+        if run is not None and not await self._state.knows(run_id):  # forgotten meanwhile
+            self._runs.pop(run_id, None)
+            return None
+        run = run or await self._state.run(run_id)
         return _kept(self._runs, run_id, run) if run is not None and run.state.final else run
 
     async def known(self, run_id: str) -> bool:
-        return run_id in self._runs or await self._state.knows(run_id)
+        return await self._state.knows(run_id)
 
     async def review(self, run_id: str) -> RunReview | None:
         """A review never changes once it is there."""

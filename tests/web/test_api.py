@@ -148,6 +148,15 @@ async def test_one_run(site: Site) -> None:
     assert (await site.get("/runs/shown"))["id"] == run_id(1)
 
 
+async def test_a_forgotten_run_is_gone_at_once(site: Site) -> None:
+    await site.state.save_run(a_run(1))
+    await site.get(f"/runs/{run_id(1)}")
+    await site.get(f"/runs/{run_id(1)}/targets")
+    await site.state.forget_runs([run_id(1)])
+    for part in ("", "/targets", "/logs", "/review"):
+        await site.get(f"/runs/{run_id(1)}{part}", 404)
+
+
 async def test_targets_of_a_run(site: Site) -> None:
     await site.state.save_run(a_run())
     body = await site.get("/runs/latest/targets")
