@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 GRACE: Final = timedelta(seconds=30)
 """Plex or the worker must be away for this long to be worth a message."""
-LONGEST_SESSION: Final = 12
-"""Pauses: a session longer than this many of them is told as two."""
 PATIENCE: Final = 300.0
 """Seconds that a run's comparison may take; after that it is told of without."""
 AGAIN: Final = 5.0
@@ -256,14 +254,14 @@ class Notifier:
         now = self._now()
         last = await self._mailbox.last_letter(name, event="preview.changed")
         before = session.parsed(last.body) if last is not None else None
-        if last is None or before is None or before.session is None or not _goes_on(last, each.pause, now):
+        if last is None or before is None or before.session is None or not session.goes_on(last, each.pause, now):
             first = session.begin(message)
-            return self._letter(name, each, first, f"session:{int(now.timestamp())}:{message.id}", overtakes=not each.program)
+            return self._letter(name, each, first, session.topic(message, now), overtakes=not each.program)
         if each.program:
             return self._letter(name, each, session.follow(before, message), last.topic)
         hold = None
         if not each.destination.edits:
-            hold = min(now + each.pause, _begun(last.topic) + each.pause * LONGEST_SESSION)
+            hold = min(now + each.pause, session.end(last.topic, each.pause))
         return self._letter(name, each, session.merge(before, message), last.topic, hold=hold, overtakes=True)
 
     async def _health(self, part: OutagePart, well: bool, detail: str, at: datetime) -> None:
@@ -379,16 +377,6 @@ def brief(letter: Letter) -> dict[str, Any]:
         "next_try": letter.next_try.isoformat() if letter.state in (LetterState.PENDING, LetterState.CLAIMED) else None,
         "error": letter.error or None,
     }
-
-
-def _goes_on(last: Letter, pause: timedelta, now: datetime) -> bool:
-    """Whether an edit now belongs to the session of ``last``. A clock that was set back ends a session."""
-    return timedelta(0) <= now - last.created <= pause and now - _begun(last.topic) <= pause * LONGEST_SESSION
-
-
-def _begun(topic: str) -> datetime:
-    stamp = topic.split(":")[1] if topic.startswith("session:") else "0"
-    return datetime.fromtimestamp(int(stamp) if stamp.isdecimal() else 0, UTC)
 
 
 def _mark(run: Run) -> str:

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 from pydantic import ValidationError
 
+from sidecar.letters import Letter
 from sidecar.notify.message import MOST, MOST_FILES, MOST_LINES, count_title, words
 from sidecar.notify.payload import EditPart, FilePart, Message, SessionPart, TargetPart
+
+LONGEST: Final = 12
+"""Pauses: a session longer than this many of them is told as two."""
+
+
+def topic(message: Message, now: datetime) -> str:
+    """Of a session that begins with ``message``; it holds when."""
+    return f"session:{int(now.timestamp())}:{message.id}"
+
+
+def goes_on(last: Letter, pause: timedelta, now: datetime) -> bool:
+    """Whether an edit now belongs to the session of ``last``. A clock that was set back ends a session."""
+    return timedelta(0) <= now - last.created <= pause and now <= end(last.topic, pause)
+
+
+def end(topic: str, pause: timedelta) -> datetime:
+    """When the session of ``topic`` is over at the latest."""
+    stamp = topic.split(":")[1] if topic.startswith("session:") else "0"
+    return datetime.fromtimestamp(int(stamp) if stamp.isdecimal() else 0, UTC) + pause * LONGEST
 
 
 def begin(message: Message) -> Message:
