@@ -53,8 +53,11 @@ class Answers:
         for key, value in answers.items():
             if isinstance(value, list) and len(value) == 3 and isinstance(value[0], float) and all(isinstance(v, str) for v in value[1:]):
                 before = kept.get(key)
+                growth = len(value[2]) - (len(before.text) if before else 0)
+                if len(self._kept) == 1 and self._size + growth > self._most:
+                    continue  # there is nothing older that could go
                 kept[key] = Answer(*value)
-                self._size += len(kept[key].text) - (len(before.text) if before else 0)
+                self._size += growth
         while self._size > self._most and len(self._kept) > 1:
             _, old = self._kept.popitem(last=False)
             self._size -= sum(len(answer.text) for answer in old.values())

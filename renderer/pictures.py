@@ -17,6 +17,8 @@ from typing import Any
 
 MOST = 256 * 1024 * 1024
 """Bytes of pictures kept; those not used for longest go."""
+SHARE = 2
+"""One child writes half of that at most: the parent prunes between renders only."""
 BANDS = {"RGB": 3, "RGBA": 4}
 
 
@@ -26,6 +28,7 @@ class Pictures:
     def __init__(self, folder: Path | None = None, most: int = MOST) -> None:
         self._folder = folder
         self._most = most
+        self._written = 0
         self.kept = 0
         self.used = 0
 
@@ -77,6 +80,10 @@ class Pictures:
 
     def _write(self, path: Path, picture: Any) -> None:
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        size = picture.width * picture.height * BANDS[picture.mode]
+        if self._written + size > self._most // SHARE:
+            return
+        self._written += size
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as file:

@@ -51,6 +51,8 @@ _SENT: Final = _words("""
     accept accept-language user-agent authorization content-type referer origin x-requested-with x-api-key api-key apikey
     trakt-api-key trakt-api-version x-mal-client-id simkl-api-key x-imdb-client-name x-imdb-user-language x-imdb-user-country
 """)
+_ASKING: Final = tuple(sorted(_SENT - {"user-agent", "referer", "origin", "x-requested-with"}))
+"""Headers that are part of the question: IMDb answers in the language that one of them names."""
 _PASSED: Final = _words("""
     content-type location etag last-modified link retry-after x-pagination-page x-pagination-limit x-pagination-page-count
     x-pagination-item-count x-sort-by x-sort-how x-ratelimit-limit x-ratelimit-remaining x-ratelimit-reset
@@ -319,9 +321,7 @@ class Egress:
         """The question's fingerprint, the same from run to run although placeholders are not."""
         places = grant.placeholders
         said = [ask.method, str(ask.origin), swap.neutral(ask.target, places), swap.neutral(ask.body.decode("latin-1"), places)]
-        said += [
-            swap.neutral(ask.headers.get(name, ""), places) for name in ("accept", "accept-language", "authorization", "trakt-api-key")
-        ]
+        said += [swap.neutral(ask.headers.get(name, ""), places) for name in _ASKING]
         return hashlib.sha256("\0".join(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -339,3 +339,14 @@ async def test_other_ways_to_other_hosts_have_another_word(tmp_path: Path) -> No
         words.add(bench.egress.word)
     assert len(words) == 5, "how long answers are kept changes none of them"
     assert lasts == [86_400.0, 86_400.0, 0.0, 86_400.0, 60.0]
+
+
+async def test_a_header_that_is_part_of_the_question_is_part_of_its_place(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> Reply:
+        return Reply(str(seen.header("X-IMDb-User-Language")).encode())
+
+    async with Upstream(answer) as host, egress(tmp_path, {HOST: host.url}) as bench:
+        for language in ("de-DE", "en-US", "de-DE"):
+            got = await bench.fetch(ask(headers={"x-imdb-user-language": language, "user-agent": f"Kometa {language}"}))
+            assert got.body == language.encode()
+        assert len(host.requests) == 2

@@ -107,3 +107,10 @@ def test_much_is_told_in_parts(monkeypatch: Any) -> None:
     assert len(list(learner.news())) == 3
     teach(parent, learner)
     assert all(child(parent).find(key(learner, f"{URL}&n={number}")) for number in range(5))
+
+
+def test_one_word_alone_is_bounded_too() -> None:
+    parent = Answers(most=250)
+    parent.learn("w", {str(number): [time.monotonic() + 60, "application/xml", "x" * 100] for number in range(50)})
+    assert parent._size == 200
+    assert len(parent._kept["w"]) == 2

@@ -130,7 +130,7 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     image = pictures.module(PIL.Image)
     paths = [draw(tmp_path / f"{number}.jpg", quality=50 + number) for number in range(4)]
     for age, path in zip((4, 3, 2, 1), paths, strict=True):
-        original(image, path)
+        original(Pictures(tmp_path / "kept", most=100_000).module(PIL.Image), path)  # each by a child of its own
         newest = max((tmp_path / "kept").iterdir(), key=lambda entry: entry.stat().st_mtime_ns)
         os.utime(newest, (time.time() - 1000 * age,) * 2)
     original(image, paths[0])
@@ -141,3 +141,15 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     original(image, paths[0])
     original(image, paths[3])
     assert pictures.used == 2
+
+
+def test_one_run_writes_so_much_at_most(tmp_path: Path) -> None:
+    """The parent prunes between runs only; a run of hundreds of posters must not fill the disk before that."""
+    size = CANVAS[0] * CANVAS[1] * 3
+    pictures = Pictures(tmp_path / "kept", most=4 * size)
+    image = pictures.module(PIL.Image)
+    for number in range(5):
+        path = draw(tmp_path / f"{number}.png", compress_level=number)
+        assert original(image, path).tobytes() == original(PIL.Image, path).tobytes()
+    assert pictures.kept == 2
+    assert len(list((tmp_path / "kept").iterdir())) == 2
