@@ -88,8 +88,8 @@ class Gallery:
             for name in ("timeline", "compare"):
                 self._put(f"{name}.html", self._pages.frame(name, view.config_dir))
             html, cards, targets = self._pages.index(view, frozenset(self._runs))
-            self._publish_cards(cards, targets)
             settled = view.current is None
+            self._publish_cards(cards, targets, settled=settled)
             if view.shown is not None and view.shown != self._summarised:
                 self._put("summary.json", dumps(summary(view.shown, self._images)), durable=True)
                 self._summarised = view.shown
@@ -204,10 +204,13 @@ class Gallery:
             self._put_all(forms("data/decisions", decisions_data(view.standings, view.last_batch, self._images)))
             self._decided = decided
 
-    def _publish_cards(self, cards: Mapping[str, str], targets: Collection[str]) -> None:
+    def _publish_cards(self, cards: Mapping[str, str], targets: Collection[str], *, settled: bool) -> None:
+        """Open pages take single cards when a picture comes, else the whole page: with nothing in progress, old files may stay old."""
         place = self._root / "cards"
         for target, html in cards.items():
-            self._put(f"cards/{_safe(target)}.html", html.encode("utf-8", "replace"))
+            name = f"cards/{_safe(target)}.html"
+            if not settled or name not in self._written:
+                self._put(name, html.encode("utf-8", "replace"))
         self._pages.forget("", keep=targets)
         wanted = {f"{target}.html" for target in targets}
         if place.is_dir():

@@ -363,3 +363,25 @@ async def test_a_mask_that_was_cleared_away_is_made_again(desk: Desk) -> None:
     second = await desk.compared(await desk.run([drawn(1, badge)]))
     assert [each.comparison for each in second.targets] == [seen.comparison]
     assert desk.blobs.path(seen.comparison.mask).exists()
+
+
+async def test_a_run_writes_its_own_pages_and_what_changed_not_every_page(desk: Desk) -> None:
+    blobs = [await desk.blob(f"#{number:02x}4060") for number in range(40)]
+    pictures = [drawn(number, blob) for number, blob in enumerate(blobs)]
+    await desk.compared(await desk.run(pictures))
+    await desk.reviews.approve(who="me")
+    await desk.compared(await desk.run(pictures))
+
+    def stamps() -> dict[str, int]:
+        return {str(path.relative_to(desk.root)): path.stat().st_mtime_ns for path in (desk.root / "gallery").rglob("*") if path.is_file()}
+
+    before = stamps()
+    pictures[7] = drawn(7, await desk.blob("#074060", BADGE))
+    run = await desk.run(pictures)
+    await desk.compared(run)
+    after = stamps()
+    written = {name for name, stamp in after.items() if before.get(name) != stamp}
+    assert f"gallery/runs/{run.id}/data.js" in written
+    assert "gallery/data/targets/7.js" in written
+    assert "gallery/data/targets/8.js" not in written
+    assert len(written) < 25, sorted(written)
