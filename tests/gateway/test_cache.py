@@ -120,3 +120,16 @@ def test_a_disk_that_does_not_take_it(tmp_path: Path) -> None:
         cache.put(key("a"), entry(b"body"))
     assert len(cache) == 0
     assert [path.name for path in (tmp_path / "index").iterdir()] == [f"{key('a')}.json"], "nothing half-written stays"
+
+
+def test_what_nobody_used_for_long_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = opened(tmp_path)
+    cache.put(key("old"), entry(b"old body"))
+    cache.put(key("used"), entry(b"used"))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 100)
+    assert cache.get(key("used"), None)
+    assert cache.prune(60) == (1, len(b"old body"))
+    assert key("old") not in cache
+    assert cache.get(key("used"), None)
+    assert cache.prune(60) == (0, 0)

@@ -142,6 +142,15 @@ def test_only_known_reads_reach_a_connector(connector: str, target: str, passes:
         assert admit("POST", origin(f"https://{host}"), target, b"{}", {host}, (), connectors=(connector,), private={"192.168.1.10"})
 
 
+async def test_a_connector_that_is_away(tmp_path: Path) -> None:
+    async with Upstream(_echo) as gone:
+        port = gone.port
+    async with egress(tmp_path, {}, private=("127.0.0.1",)) as bench:
+        assert (await bench.fetch(_ask("127.0.0.1", port), _grant("127.0.0.1", port))).status == 502
+        assert bench.notes[-1].passing
+        assert bench.counted["egress_sent"] == 3
+
+
 # ── credentials in URLs ──────────────────────────────────────────────────────────────────────────────────
 
 

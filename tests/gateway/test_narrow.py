@@ -252,3 +252,11 @@ async def test_shards_find_out_once(directory: Path) -> None:
         await asyncio.gather(*(bench.ask("GET /library/sections/1/all?type=1") for _ in range(5)))
         assert len([seen for seen in plex.requests if seen.target.startswith("/library/metadata/")]) == 1
         assert len(plex.requests) == 1 + 1 + 5
+
+
+async def test_a_listing_of_a_library_in_which_nothing_is_visible() -> None:
+    async def read(_request: Canonical) -> bytes:
+        return b'<MediaContainer librarySectionID="2"><Video ratingKey="1" type="movie"/></MediaContainer>'
+
+    scope = Scope(targets=frozenset({1}), visible=frozenset({1}), sections=frozenset({1, 2}))
+    assert await narrow.Levels().narrowed(canonical("includeGuids=1"), "plex-0", 1, scope, read) == narrow.Narrowed(())

@@ -568,3 +568,29 @@ async def test_an_answer_is_as_old_as_what_it_is_made_of(directory: Path, monkey
             passed = 310.0
             await bench.ask(line)
             assert plex.requests, "it is 15 minutes old by now"
+
+
+async def test_the_state_of_a_server_is_the_same_until_it_changes(directory: Path) -> None:
+    world = World.sample()
+    async with DemoPlex(world) as plex, gateway_to(plex.url, plex.token, directory) as bench:
+        await until(lambda: fresh_of(bench).watched)
+        state = bench.gateway.state("plex-0")
+        assert state
+        assert state == bench.gateway.state("plex-0")
+        assert bench.gateway.state("plex-9") == ""
+        assert bench.gateway.heard_since("plex-9") is None
+        assert bench.gateway.outside[1] == 86_400.0
+        world.change(101, title="Another name")
+        await until(lambda: bench.gateway.state("plex-0") != state)
+
+
+async def test_answers_that_nobody_used_are_forgotten(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with DemoPlex(World.sample()) as plex, gateway_to(plex.url, plex.token, directory, watched=False) as bench:
+        await bench.gateway.check()
+        await ask_all(bench)
+        assert await bench.gateway.prune() == (0, 0)
+        later = time.time() + 8 * 86_400
+        monkeypatch.setattr(time, "time", lambda: later)
+        answers, size = await bench.gateway.prune()
+        assert answers > 0
+        assert size > 0
