@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from renderer.memo import Memo
 from renderer.pictures import Pictures
@@ -185,14 +186,15 @@ def _filter_choices() -> None:
     original = getattr(owner, "get_tags", None)
     if original is None:
         raise NotFound("modules.plex has no Plex.get_tags")
-    known: dict[tuple[int, str], list[Any]] = {}  # of one run: filled after the fork only
+    known: WeakKeyDictionary[Any, dict[str, list[Any]]] = WeakKeyDictionary()  # of one run: filled after the fork only
 
     def get_tags(self: Any, tag: Any) -> Any:
         if not isinstance(tag, str):
             return original(self, tag)
-        if (id(self), tag) not in known:
-            known[id(self), tag] = list(original(self, tag))
-        return list(known[id(self), tag])
+        tags = known.setdefault(self, {})
+        if tag not in tags:
+            tags[tag] = list(original(self, tag))
+        return list(tags[tag])
 
     owner.get_tags = get_tags
 
@@ -208,16 +210,16 @@ def _title_probe() -> None:
     names = original.__code__.co_varnames[: original.__code__.co_argcount]
     if names != ("self", "data", "force_search", "debug"):
         raise NotFound(f"get_collection takes {', '.join(names)}")
-    probes: dict[int, int] = {}  # of one run: filled after the fork only
-    titles: dict[int, frozenset[str]] = {}
+    probes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # of one run: filled after the fork only
+    titles: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
     def get_collection(self: Any, data: Any, force_search: bool = False, debug: bool = True) -> Any:
         if isinstance(data, str):
-            probes[id(self)] = probes.get(id(self), 0) + 1
-            if probes[id(self)] > PROBES:
-                if id(self) not in titles:
-                    titles[id(self)] = frozenset(str(found.title).casefold() for found in self.search(libtype="collection"))
-                if data.casefold() not in titles[id(self)]:
+            probes[self] = probes.get(self, 0) + 1
+            if probes[self] > PROBES:
+                if self not in titles:
+                    titles[self] = frozenset(str(found.title).casefold() for found in self.search(libtype="collection"))
+                if data.casefold() not in titles[self]:
                     raise failed(f"Plex Error: Collection {data} not found")
         return original(self, data, force_search=force_search, debug=debug)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -81,6 +82,16 @@ def kometa(request: pytest.FixtureRequest) -> KometaInstall:
     """Each Kometa there is: the stand-in, and the real one or a skip with the reason."""
     install: KometaInstall = request.getfixturevalue("standin" if request.param == "standin" else "real_kometa")
     return install
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands set up logging for the whole process: the next test is to hear what it would hear alone."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

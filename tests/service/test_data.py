@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,15 +24,6 @@ from sidecar.store import database as database_module
 from sidecar.store.schema import MIGRATIONS
 from sidecar.upkeep import recall_runs
 from tests.store.test_state import blob, run
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

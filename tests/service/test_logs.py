@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -16,15 +15,6 @@ from tests.web.site import Site, raw
 
 SECRET = 's3cr3t-"PLANTED"\\ü&'
 """With what JSON and URLs write otherwise."""
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def lines(style: str) -> io.StringIO:
