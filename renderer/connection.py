@@ -1,8 +1,10 @@
-"""One sidecar's connection, as the fork server sees it: messages in, a bounded buffer of messages out."""
+"""The fork server's socket, and one sidecar's connection to it: messages in, a bounded buffer of messages out."""
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from renderer.protocol import Decoder, ProtocolError, encode
@@ -54,3 +56,18 @@ class Connection:
                 return
             except OSError:
                 self.broken = True
+
+
+def listen(path: Path, backlog: int) -> socket.socket:
+    """A listening unix socket that only its owner may use, in the place of a dead worker's."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(backlog)
+    listener.setblocking(False)
+    return listener

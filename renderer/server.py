@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from renderer.children import RANK, READ, Child, how_ended, kill, readable, take
-from renderer.connection import Connection
+from renderer.connection import Connection, listen
 from renderer.limits import TICK
 from renderer.orders import BadOrder, Job, parse
 from renderer.protocol import ProtocolError
@@ -75,7 +75,7 @@ class Server:
         self._started = 0.0
         self._parent_pipe = parent_pipe
         self._wake_out, self._wake_in = socket.socketpair()
-        self._listener = _listen(path)
+        self._listener = listen(path, MAX_CONNECTIONS)
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -381,21 +381,6 @@ class Server:
         following, self._next = self._next, None
         if following is not None and following[0] in self._connections:
             self._render(*following)
-
-
-def _listen(path: Path) -> socket.socket:
-    """A listening unix socket that only its owner may use, in the place of a dead worker's."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(mask)
-    listener.listen(MAX_CONNECTIONS)
-    listener.setblocking(False)
-    return listener
 
 
 def _on_child(_number: int, _frame: object) -> None:

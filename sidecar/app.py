@@ -12,14 +12,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from xml.etree.ElementTree import Element
 
 from aiohttp import web
 
 from sidecar import __version__, engines, logs, reviewing
 from sidecar import web as pages
 from sidecar.backend import Archive, Controls
-from sidecar.errors import PlexAway, SettingsError
+from sidecar.errors import SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
 from sidecar.metrics import Metrics
 from sidecar.model import Change, Run, RunState
@@ -33,7 +32,6 @@ from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import Showcase
 from sidecar.pipeline.stage import Stages
 from sidecar.places import Places, open_places
-from sidecar.plex import PlexReader
 from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
 from sidecar.store import Blobs, State
@@ -78,7 +76,7 @@ class App:
     async def __aenter__(self) -> Self:
         try:
             await self._build()
-        except BaseException:
+        except BaseException:  # cancelled while it starts, too: what was opened is closed
             await self._stack.aclose()
             raise
         return self
@@ -169,7 +167,7 @@ class App:
             self._env,
             places,
             spawn=self._tasks.spawn,
-            items=self,
+            items=engines.Items(lambda: self.planner.readers),
             deliver=intake.deliver,
             tell=self._worker_waits,
             patient=not self._serving,
@@ -364,7 +362,7 @@ class App:
         return self.metrics.text(await self.upkeep.figures())
 
     def _publish_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        told = _masked(data, self._redact)
+        told = logs.masked(data, self._redact)
         self.events.publish(kind, told)
         self.upkeep.heard(kind)
         if self._hear is not None:
@@ -389,35 +387,8 @@ class App:
     def _worker_waits(self, words: str) -> None:
         self.showcase.away("worker", words)
 
-    async def metadata(self, server: str, rating_key: int) -> Element:
-        """For the draft engine: see ``sidecar.engine.draft.ItemSource``."""
-        return await self._reader(server).metadata(rating_key)
-
-    async def art(self, server: str, rating_key: int) -> bytes:
-        """For the draft engine: see ``sidecar.engine.draft.ItemSource``."""
-        return await self._reader(server).art(rating_key)
-
-    def _reader(self, server: str) -> PlexReader:
-        reader = self.planner.readers.get(server)
-        if reader is None:
-            raise PlexAway(f"there is no Plex server {server} in the config now")
-        return reader
-
 
 def _names() -> list[str]:
     """What others in the network call this machine: itself, and through multicast DNS."""
     name = socket.gethostname().lower()
     return [name, f"{name.partition('.')[0]}.local"]
-
-
-def _masked(value: Any, redact: Callable[[str], str]) -> Any:
-    """``value`` with the known secrets masked in every text: titles and reasons come from anywhere."""
-    match value:
-        case str():
-            return redact(value)
-        case Mapping():
-            return {key: _masked(item, redact) for key, item in value.items()}
-        case list() | tuple():
-            return [_masked(item, redact) for item in value]
-        case _:
-            return value

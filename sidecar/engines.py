@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from sidecar.engine import Engine
 from sidecar.engine.container import ContainerEngine, Limits
@@ -15,8 +16,9 @@ from sidecar.engine.draft import Deliver, DraftEngine, ItemSource
 from sidecar.engine.process import ProcessEngine
 from sidecar.engine.remote import RemoteEngine
 from sidecar.engine.socket import SocketEngine
-from sidecar.errors import EngineMissing
+from sidecar.errors import EngineMissing, PlexAway
 from sidecar.places import Places
+from sidecar.plex import PlexReader
 from sidecar.settings import Settings
 from sidecar.tasks import Spawn
 
@@ -102,3 +104,22 @@ def kometa_of(choice: Choice, engine: Engine) -> Callable[[], Awaitable[Path | N
         return choice.place.home if choice.place else None
 
     return local
+
+
+class Items:
+    """What the draft engine reads of Plex: see ``sidecar.engine.draft.ItemSource``. PlexAway for a server that the config lacks now."""
+
+    def __init__(self, readers: Callable[[], Mapping[str, PlexReader]]) -> None:
+        self._readers = readers
+
+    async def metadata(self, server: str, rating_key: int) -> Element:
+        return await self._reader(server).metadata(rating_key)
+
+    async def art(self, server: str, rating_key: int) -> bytes:
+        return await self._reader(server).art(rating_key)
+
+    def _reader(self, server: str) -> PlexReader:
+        reader = self._readers().get(server)
+        if reader is None:
+            raise PlexAway(f"there is no Plex server {server} in the config now")
+        return reader

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "(redacted)"
@@ -100,3 +100,16 @@ def set_up(*, level: str, style: str, redact: Redactor, stream: TextIO | None = 
     # These report each request or tick at INFO: of use to nobody but their own developers.
     for noisy in ("aiohttp.access", "apscheduler", "watchdog", "plexapi", "urllib3", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def masked(value: Any, redact: Callable[[str], str]) -> Any:
+    """``value`` with the known secrets masked in every text: titles and reasons come from anywhere."""
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {key: masked(item, redact) for key, item in value.items()}
+        case list() | tuple():
+            return [masked(item, redact) for item in value]
+        case _:
+            return value

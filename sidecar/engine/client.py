@@ -82,7 +82,7 @@ class WorkerLink(asyncio.Protocol):
                 _, link = await loop.create_unix_connection(lambda: cls(lost), str(path))
                 try:
                     link.hello = await link.greeted()
-                except BaseException:
+                except BaseException:  # cancelled, too: no connection is left open
                     link.abort()
                     raise
         except TimeoutError as error:

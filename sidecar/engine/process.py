@@ -85,7 +85,7 @@ class ProcessEngine(WorkerEngine):
             raise EngineAway(
                 f"the worker did not get ready within {START_TIMEOUT:.0f} s: {await asyncio.to_thread(self._last_words)}"
             ) from error
-        except BaseException:
+        except BaseException:  # cancelled, too: no worker is left running
             await self._end()
             raise
         raise await asyncio.to_thread(self._failure, self._process.returncode)
