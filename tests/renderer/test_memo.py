@@ -26,8 +26,10 @@ class Owner:
 
     data_type = "Overlay"
 
-    def __init__(self, templates: dict[str, Any], temp_vars: dict[str, Any], library: Any = None) -> None:
-        self.templates = {name: (template, {"from": "file"}) for name, template in templates.items()}
+    def __init__(
+        self, templates: dict[str, Any], temp_vars: dict[str, Any], library: Any = None, external: dict[str, Any] | None = None
+    ) -> None:
+        self.templates = {name: (template, {"from": "file"} if external is None else external) for name, template in templates.items()}
         self.temp_vars = temp_vars
         self.library = library
         self.made = 0
@@ -40,8 +42,8 @@ class Owner:
                 call.pop(name)
             call["overlay_name"] = str(call_name or mapping_name)
             call["mapping_name"] = mapping_name
-            variables = {**call, **extra_variables, **self.temp_vars}
-            template, _ = self.templates[call["name"]]
+            template, external = self.templates[call["name"]]
+            variables = {**external, **call, **extra_variables, **self.temp_vars}
 
             def fill(value: Any, variables: dict[str, Any] = variables) -> Any:
                 if isinstance(value, dict):
@@ -194,6 +196,24 @@ def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     assert len(memo) == 0
     memo.learn({"a": "1"}, [])
     assert memo.save(tmp_path / "no" / "directory.json")
+
+
+def test_a_template_files_variables_count() -> None:
+    """Plain ones and lists, in another file's mapping and in the very same one after somebody changed it."""
+    memo, template = Memo(), {"t": {"overlay": {"plain": "<<p>>", "list": "<<l>>"}}}
+    for plain, inner in ((1, [1]), (2, [1]), ("1", [1]), (1, [2])):
+        owner = Owner(template, {}, external={"p": plain, "l": inner})
+        assert expand(memo, owner) == {"overlay": {"plain": plain, "list": inner}}
+        assert owner.made == 1, "never expanded with these"
+    external: dict[str, Any] = {"p": 5, "l": [5]}
+    for change in (lambda: None, lambda: external.update(p=6), lambda: external["l"].append(7), lambda: external.update(more=8)):
+        change()
+        owner = Owner(template, {}, external=external)
+        assert expand(memo, owner) == {"overlay": {"plain": external["p"], "list": external["l"]}}
+        assert owner.made == 1
+    again = Owner(template, {}, external=external)
+    expand(memo, again)
+    assert again.made == 0, "nothing changed"
 
 
 def test_what_warned_or_cannot_be_given_back_is_made_anew() -> None:
