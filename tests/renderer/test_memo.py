@@ -200,10 +200,11 @@ def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_template_files_variables_count() -> None:
     """Plain ones and lists, in another file's mapping and in the very same one after somebody changed it."""
-    memo, template = Memo(), {"t": {"overlay": {"plain": "<<p>>", "list": "<<l>>"}}}
-    for plain, inner in ((1, [1]), (2, [1]), ("1", [1]), (1, [2])):
-        owner = Owner(template, {}, external={"p": plain, "l": inner})
-        assert expand(memo, owner) == {"overlay": {"plain": plain, "list": inner}}
+    memo = Memo()
+    template = {"t": {"overlay": {"plain": "<<p>>", "list": "<<l>>"}}}
+    for single, inner in ((1, [1]), (2, [1]), ("1", [1]), (1, [2])):
+        owner = Owner(template, {}, external={"p": single, "l": inner})
+        assert expand(memo, owner) == {"overlay": {"plain": single, "list": inner}}
         assert owner.made == 1, "never expanded with these"
     external: dict[str, Any] = {"p": 5, "l": [5]}
     for change in (lambda: None, lambda: external.update(p=6), lambda: external["l"].append(7), lambda: external.update(more=8)):
