@@ -19,12 +19,13 @@ from typing import Any, cast
 from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
 from sidecar import __version__
 from sidecar.engine import Report
-from sidecar.engine.messages import Problems, events_of, kind_of, remember, remember_shard
+from sidecar.engine.messages import Problems, end_of, events_of, kind_of, remember, remember_end
 from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
 from sidecar.model import (
     EngineInfo,
     Outcome,
     RenderJob,
+    ShardEnd,
 )
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class _Running:
     report: Report
     done: asyncio.Future[dict[str, Any]]
     problems: Problems = field(default_factory=dict)
+    ends: dict[int, ShardEnd] = field(default_factory=dict)
 
 
 class WorkerLink(asyncio.Protocol):
@@ -173,6 +175,7 @@ class WorkerLink(asyncio.Protocol):
             detail=str(done.get("detail", "")),
             problems=tuple(running.problems.values()),
             seconds=float(seconds) if isinstance(seconds, (int, float)) else loop.time() - started,
+            ends=running.ends,
         )
 
     async def _wait(self, running: _Running, until: float) -> dict[str, Any]:
@@ -249,8 +252,9 @@ class WorkerLink(asyncio.Protocol):
         if kind in ("done", "refused"):
             if not running.done.done():
                 running.done.set_result(message)
-        elif kind == "shard":
-            remember_shard(running.problems, message)
+        elif kind == "shard" and isinstance(index := message.get("shard"), int):
+            running.ends[index] = end_of(message)
+            remember_end(running.problems, running.ends[index])
         for event in events_of(message):
             remember(running.problems, event)
             try:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sidecar.errors import EngineError, EngineMismatch
-from sidecar.model import EngineEvent, LogLine, OutcomeKind, OverlayReport, Phase, Problem, QuickPicture, Severity
+from sidecar.model import EngineEvent, LogLine, OutcomeKind, OverlayReport, Phase, Problem, QuickPicture, Severity, ShardEnd
 
 MAX_PROBLEMS = 200
 MENDS: Final = MappingProxyType(
@@ -85,15 +85,22 @@ def remember(problems: Problems, event: EngineEvent) -> None:
         problems.setdefault((event.level, text), Problem(severity=Severity.ERROR, what=text, source="kometa"))
 
 
-def remember_shard(problems: Problems, message: Mapping[str, Any]) -> None:
-    """Keep what a ``shard`` message says of a shard that did not come to its end."""
-    outcome, detail = str(message.get("outcome", "")), str(message.get("detail", ""))
-    if (limit := str(message.get("limit", ""))) in MENDS:
+def end_of(message: Mapping[str, Any]) -> ShardEnd:
+    """What a ``shard`` message says. An outcome of another version counts as a crash."""
+    outcome, detail, limit = (str(message.get(name, "")) for name in ("outcome", "detail", "limit"))
+    kind = OutcomeKind(outcome) if outcome in set(OutcomeKind) else OutcomeKind.CRASHED
+    what = mend = ""
+    if limit in MENDS:
         what, mend = f"the renderer of shard {message.get('shard')} was ended: {detail}", MENDS[limit]
-        problems.setdefault((limit, what), Problem(severity=Severity.ERROR, what=what, mend=mend, source="engine"))
-        return
-    if outcome == OutcomeKind.CRASHED:
+    elif kind is OutcomeKind.CRASHED:
         what = f"the renderer of shard {message.get('shard')} crashed: {detail}"
-        problems.setdefault((outcome, what), Problem(severity=Severity.ERROR, what=what, source="engine"))
-    elif outcome == OutcomeKind.DEADLINE:
-        problems.setdefault((outcome, ""), Problem(severity=Severity.ERROR, what="Kometa did not end before the deadline", source="engine"))
+    elif kind is OutcomeKind.DEADLINE:
+        what = "Kometa did not end before the deadline"
+    problem = Problem(severity=Severity.ERROR, what=what, mend=mend, source="engine") if what else None
+    return ShardEnd(kind=kind, detail=detail, limit=limit if limit in MENDS else "", problem=problem)
+
+
+def remember_end(problems: Problems, end: ShardEnd) -> None:
+    """Keep what is to be told of a shard that did not come to its end."""
+    if end.problem is not None:
+        problems.setdefault((end.kind, end.problem.what), end.problem)

@@ -6,7 +6,7 @@ Nothing here does I/O. Times are aware ``datetime`` in UTC, durations are second
 picture sizes are pixels, hashes are lower-case sha256 hex.
 """
 
-from sidecar.model.engine import EngineEvent, EngineInfo, LogLine, Outcome, OutcomeKind, OverlayReport, Phase, QuickPicture
+from sidecar.model.engine import EngineEvent, EngineInfo, LogLine, Outcome, OutcomeKind, OverlayReport, Phase, QuickPicture, ShardEnd
 from sidecar.model.gateway import Blob, BlockedWrite, Capture
 from sidecar.model.plan import Grant, RenderJob, Scope, Shard, Target
 from sidecar.model.revision import FrozenFile, LibraryPlan, Placeholder, PlexServer, PreviewConfig, Revision
@@ -47,5 +47,6 @@ __all__ = [
     "Scope",
     "Severity",
     "Shard",
+    "ShardEnd",
     "Target",
 ]

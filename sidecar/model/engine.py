@@ -93,6 +93,23 @@ class OutcomeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEnd:
+    """How one shard's process ended."""
+
+    kind: OutcomeKind
+    detail: str = ""
+    limit: str = ""
+    """The bound that it was ended for, phase_deadline or memory; empty where it was none of these."""
+    problem: Problem | None = None
+    """What people are told of it, which is among the outcome's problems as well; None where there is nothing to tell."""
+
+    @property
+    def died(self) -> bool:
+        """It crashed, or something outside killed it: another attempt may well come to its end."""
+        return self.kind is OutcomeKind.CRASHED and not self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The end of an engine's work on a job; Kometa's exit code says nothing, so this is judged from its log and captures."""
 
@@ -100,3 +117,5 @@ class Outcome:
     detail: str = ""
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    ends: Mapping[int, ShardEnd] = field(default_factory=dict)
+    """By the shard's index; empty where the engine has no process per shard."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sidecar.errors import EngineError
 from sidecar.model import Capture, Grant
-from sidecar.pipeline.run import Recorder
+from sidecar.pipeline.run import Sink
 from sidecar.store import Blobs
 
 
@@ -15,10 +15,10 @@ class Intake:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._open: dict[str, tuple[Grant, Recorder]] = {}
+        self._open: dict[str, tuple[Grant, Sink]] = {}
 
-    def open(self, grant: Grant, recorder: Recorder) -> None:
-        self._open[grant.token] = (grant, recorder)
+    def open(self, grant: Grant, sink: Sink) -> None:
+        self._open[grant.token] = (grant, sink)
 
     def close(self, token: str) -> None:
         self._open.pop(token, None)
@@ -27,11 +27,9 @@ class Intake:
         """Keep ``data`` as the poster of ``rating_key``. EngineError for a token that is not open or an item out of its scope."""
         if token not in self._open:
             raise EngineError("a picture came for a render that is over")
-        grant, recorder = self._open[token]
+        grant, sink = self._open[token]
         scope = grant.scopes.get(server)
         if scope is None or rating_key not in scope.targets:
             raise EngineError(f"a picture came for {rating_key}, which this render does not show")
         blob = await self._blobs.put(data)
-        recorder.captured(
-            Capture(run_id=grant.run_id, server=server, rating_key=rating_key, kind="poster", blob=blob, at=datetime.now(UTC))
-        )
+        sink.captured(Capture(run_id=grant.run_id, server=server, rating_key=rating_key, kind="poster", blob=blob, at=datetime.now(UTC)))

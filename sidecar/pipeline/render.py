@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -42,11 +41,12 @@ from sidecar.model import (
     Target,
 )
 from sidecar.pipeline import judge, workfiles
+from sidecar.pipeline.again import joined, new_token, second_attempts
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
 from sidecar.pipeline.reuse import Sorted, Trust, sort_out, sources
-from sidecar.pipeline.run import Recorder, begun, new_run_id
+from sidecar.pipeline.run import Recorder, Sink, begun, new_run_id
 from sidecar.pipeline.runlog import RunLog
 from sidecar.pipeline.shards import divide, scopes_for
 from sidecar.pipeline.showcase import Showcase
@@ -174,7 +174,7 @@ class Renderer:
         shards = tuple(
             Shard(
                 index=index,
-                token=secrets.token_urlsafe(24),
+                token=new_token(),
                 home=folder / str(index),
                 targets=targets,
                 plex=self._gateway.word(scopes_for(targets, plan.targets, plan.scopes)),
@@ -197,15 +197,31 @@ class Renderer:
             if run_log is not None and isinstance(event, LogLine):
                 run_log.write(event)
 
-        try:
+        tried: dict[int, Shard] = {}
+        homes: dict[str, Path] = {}
+
+        async def attempt(shards: tuple[Shard, ...], deadline: float) -> Outcome:
+            tried.update({shard.index: shard for shard in shards})
+            homes.update({target.id: shard.home for shard in shards for target in shard.targets})
             await asyncio.gather(*(asyncio.to_thread(self._lay_out, plan, shard) for shard in shards))
             with self._granted(plan, shards, recorder):
-                showing = self._spawn(self._show_arrivals(plan, shards if run_log else (), recorder, arrivals), f"pictures of {run_id}")
-                try:
-                    outcome = await self._engine.render(job, report) if shards else Outcome(kind=OutcomeKind.FINISHED)
-                finally:
-                    arrivals.put_nowait(None)
-                await showing
+                return await self._engine.render(replace(job, shards=shards, deadline=deadline), report)
+
+        began = time.monotonic()
+        try:
+            showing = self._spawn(self._show_arrivals(plan, tried, homes, recorder, arrivals), f"pictures of {run_id}")
+            try:
+                outcome = await attempt(shards, self._deadline) if shards else Outcome(kind=OutcomeKind.FINISHED)
+                left = self._deadline - (time.monotonic() - began)
+                if again := second_attempts(outcome, shards, folder, left):
+                    for index in again:
+                        recorder.forget(index)
+                    log.warning("shards %s of run %s died and are rendered once more", ", ".join(map(str, again)), run_id)
+                    outcome = joined(outcome, await attempt(tuple(again.values()), left), again)
+                    shards = tuple(again.get(shard.index, shard) for shard in shards)
+            finally:
+                arrivals.put_nowait(None)
+            await showing
             return outcome, shards
         finally:
             if run_log is not None:
@@ -234,17 +250,22 @@ class Renderer:
                     placeholders=plan.preview.placeholders,
                     hosts=plan.preview.hosts,
                 )
-                self._gateway.open(grant, recorder)
-                self._intake.open(grant, recorder)
+                sink = Sink(recorder, shard.index)
+                self._gateway.open(grant, sink)
+                self._intake.open(grant, sink)
             yield
         finally:
             for shard in shards:
                 self._gateway.close(shard.token)
                 self._intake.close(shard.token)
 
-    async def _show_arrivals(self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder, arrivals: Arrivals) -> None:
-        """Show each poster as it comes, with the art under it: first what it will look like, where the worker says so, then itself."""
-        homes = {target.id: shard.home for shard in shards for target in shard.targets}
+    async def _show_arrivals(
+        self, plan: Plan, shards: Mapping[int, Shard], homes: Mapping[str, Path], recorder: Recorder, arrivals: Arrivals
+    ) -> None:
+        """Show each poster as it comes, with the art under it: first what it will look like, where the worker says so, then itself.
+
+        ``shards`` by index and ``homes`` by ``Target.id``: those of second attempts too, once there are any.
+        """
         befores: dict[str, Blob | None] = {}
         seen: dict[str, Blob | None] = {}
         while (arrival := await arrivals.get()) is not None:
@@ -258,8 +279,8 @@ class Renderer:
             if isinstance(arrival, Capture):
                 picture = Picture(target=target, state=PictureState.RENDERED, before=befores[target.id], after=arrival.blob)
             else:
-                home = next((shard.home for shard in shards if shard.index == arrival.shard), None)
-                quick = await self._quick(home, arrival) if home else None
+                shard = shards.get(arrival.shard)
+                quick = await self._quick(shard.home, arrival) if shard else None
                 if quick is None:
                     continue
                 picture = Picture(target=target, state=PictureState.WAITING, before=befores[target.id], quick=quick)
@@ -276,7 +297,8 @@ class Renderer:
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _verdict(self, plan: Plan, parts: Sorted, recorder: Recorder, outcome: Outcome, shards: tuple[Shard, ...]) -> Run:
-        finished = {target.id: outcome.kind is OutcomeKind.FINISHED for shard in shards for target in shard.targets}
+        kinds = {shard.index: (outcome.ends.get(shard.index) or outcome).kind for shard in shards}
+        finished = {target.id: kinds[shard.index] is OutcomeKind.FINISHED for shard in shards for target in shard.targets}
         befores = {picture.target.id: picture.before for picture in recorder.run.pictures if picture.before is not None}
         pictures = judge.pictures_of(parts.render, recorder.captures, recorder.reports.values(), befores, finished)
         filled = []
@@ -295,14 +317,14 @@ class Renderer:
         last = await self._state.last_good()
         from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_defined, plan))
         problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)
-        if outcome.kind is not OutcomeKind.FINISHED and outcome.detail:
+        if outcome.kind is not OutcomeKind.FINISHED and outcome.detail and not any(outcome.detail in problem.what for problem in problems):
             problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
         done = {picture.target.id: picture for picture in (*filled, *parts.reused)}
         return replace(
             recorder.run,
             state=state,
             pictures=(*(done[target.id] for target in plan.targets), *plan.gone),
-            blocked=tuple(recorder.writes),
+            blocked=recorder.writes,
             problems=judge.each_once(problems),
             changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),
         )

@@ -52,8 +52,25 @@ _READ = "Overlay File Loaded Successfully"
 """What it logs before and after it reads an overlay file (likewise); a file that cannot be used has no line of the second kind."""
 
 
+class Sink:
+    """Where what the gateway keeps of one shard goes: see ``gateway.grants.Sink``."""
+
+    def __init__(self, recorder: Recorder, shard: int) -> None:
+        self._recorder = recorder
+        self._shard = shard
+
+    def captured(self, capture: Capture) -> None:
+        self._recorder.captured(capture, self._shard)
+
+    def blocked(self, write: BlockedWrite) -> None:
+        self._recorder.blocked(write, self._shard)
+
+    def note(self, problem: Problem) -> None:
+        self._recorder.note(problem)
+
+
 class Recorder:
-    """Sink of a run's grants and hearer of its engine."""
+    """Collects what the grants of a run's shards kept, and hears its engine."""
 
     def __init__(
         self,
@@ -64,8 +81,8 @@ class Recorder:
         on_phase: Callable[[Phase], None],
     ) -> None:
         self.run = run
-        self.captures: list[Capture] = []
-        self.writes: list[BlockedWrite] = []
+        self._captures: list[tuple[int, Capture]] = []
+        self._writes: list[tuple[int, BlockedWrite]] = []
         self.notes: list[Problem] = []
         self.lines: list[LogLine] = []
         self._definitions: dict[int, str] = {}
@@ -77,15 +94,29 @@ class Recorder:
         self._on_phase = on_phase
         self._targets = {(p.target.server, p.target.rating_key): p.target for p in run.pictures}
 
-    def captured(self, capture: Capture) -> None:
+    @property
+    def captures(self) -> list[Capture]:
+        """In the order in which they came."""
+        return [capture for _, capture in self._captures]
+
+    @property
+    def writes(self) -> tuple[BlockedWrite, ...]:
+        return tuple(write for _, write in self._writes)
+
+    def captured(self, capture: Capture, shard: int) -> None:
         """An upload was kept. Those of items that are no target (a target's show, say) are counted as writes only."""
-        self.captures.append(capture)
+        self._captures.append((shard, capture))
         if capture.kind == "poster" and capture.blob.size and (capture.server, capture.rating_key) in self._targets:
             self._on_capture(capture)
 
-    def blocked(self, write: BlockedWrite) -> None:
-        if len(self.writes) < MOST_BLOCKED:
-            self.writes.append(write)
+    def blocked(self, write: BlockedWrite, shard: int) -> None:
+        if len(self._writes) < MOST_BLOCKED:
+            self._writes.append((shard, write))
+
+    def forget(self, shard: int) -> None:
+        """What was kept of ``shard`` does not count: its work is done again. What it logged may say why, and stays."""
+        self._captures = [entry for entry in self._captures if entry[0] != shard]
+        self._writes = [entry for entry in self._writes if entry[0] != shard]
 
     def note(self, problem: Problem) -> None:
         if problem not in self.notes:
@@ -123,7 +154,7 @@ class Recorder:
     def shown(self, picture: Picture) -> Run:
         """The run so far, with ``picture`` in its place."""
         pictures = tuple(picture if old.target.id == picture.target.id else old for old in self.run.pictures)
-        self.run = replace(self.run, pictures=pictures, blocked=tuple(self.writes))
+        self.run = replace(self.run, pictures=pictures, blocked=self.writes)
         return self.run
 
 

@@ -263,18 +263,15 @@ async def one_round(scene: Scene, number: int, what: str, chance: random.Random,
     await asyncio.sleep(chance.uniform(0.0, 0.5))
     await scene.mend(what)
 
-    # A shard that dies alone may be Kometa's own fault: the run fails, and says so. Everything else is made good.
-    ends = (RunState.DONE, RunState.FAILED) if what == "shard" else (RunState.DONE,)
-
     async def shown() -> bool:
         runs = await scene.runs()
-        return bool(runs) and runs[0].state in ends and runs[0].revision not in before
+        return bool(runs) and runs[0].state is RunState.DONE and runs[0].revision not in before
 
     await until(f"round {number}: the edit is shown after a kill of {what}", shown)
     tally.slowest = max(tally.slowest, time.monotonic() - killed)
     await until(f"round {number}: one container, running", lambda: _settled(scene))
     runs = [run for run in await scene.runs() if run.revision not in before]
-    done = [run.id for run in runs if run.state in ends]
+    done = [run.id for run in runs if run.state is RunState.DONE]
     if len(done) != 1 or any(not run.state.final for run in runs):
         raise Lost(f"round {number} ({what}): {[(run.id, run.state.value) for run in runs]}")
     tally.rounds += 1
