@@ -158,4 +158,26 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX pictures_past ON pictures (target_id, run_id, state, after_sha256, before_sha256);
     DROP INDEX pictures_target;
     """,
+    """
+    -- Without a rowid, a review's whole body lay in the tree that each row of review_blobs is looked up in, and SQLite reads
+    -- every body that it passes there. What refers to a table goes before it: dropping one deletes, and deleting cascades.
+    ALTER TABLE reviews RENAME TO old_reviews;
+    ALTER TABLE review_blobs RENAME TO old_review_blobs;
+    DROP INDEX review_blobs_blob;
+    CREATE TABLE reviews (
+        run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+        at REAL NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE TABLE review_blobs (
+        run_id TEXT NOT NULL REFERENCES reviews (run_id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL REFERENCES blobs (sha256),
+        PRIMARY KEY (run_id, sha256)
+    ) WITHOUT ROWID;
+    INSERT INTO reviews (run_id, at, body) SELECT run_id, at, body FROM old_reviews ORDER BY run_id;
+    INSERT INTO review_blobs (run_id, sha256) SELECT run_id, sha256 FROM old_review_blobs;
+    DROP TABLE old_review_blobs;
+    DROP TABLE old_reviews;
+    CREATE INDEX review_blobs_blob ON review_blobs (sha256);
+    """,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -24,7 +25,7 @@ from sidecar.review import (
     TargetReview,
     Verdict,
 )
-from sidecar.store import State
+from sidecar.store import State, codec
 from sidecar.store.approvals import UNDO
 from sidecar.store.schema import MIGRATIONS
 
@@ -192,6 +193,54 @@ async def test_a_database_of_the_first_schema_is_brought_up(tmp_path: Path) -> N
     state = await State.open(path)
     assert (await state.standings())["101"].baseline == decision("", "a")
     await state.close()
+
+
+async def test_reviews_of_the_sixth_schema_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    before = next(number for number, text in enumerate(MIGRATIONS) if "old_reviews" in text)
+    connection = sqlite3.connect(path)
+    for text in MIGRATIONS[:before]:
+        connection.executescript(text)
+    one = run(1, blob("a"))
+    told = review(one, reference=blob("b"), mask=blob("c"))
+    connection.execute(
+        "INSERT INTO runs VALUES (?, 'done', ?, ?, NULL, 0, 0, ?)", (one.id, one.revision, one.started.timestamp(), codec.dumps(one))
+    )
+    connection.execute("INSERT INTO reviews VALUES (?, ?, ?)", (one.id, told.at.timestamp(), codec.dumps(told)))
+    for name in "abc":
+        connection.execute("INSERT INTO blobs VALUES (?, 10, 'image/webp', 1000, 1500)", (name * 64,))
+        connection.execute("INSERT INTO review_blobs VALUES (?, ?)", (one.id, name * 64))
+    connection.execute(f"PRAGMA user_version = {before}")
+    connection.commit()
+    connection.close()
+    state = await State.open(path)
+    assert await state.review(one.id) == told
+    assert {name * 64 for name in "abc"} <= await state.blobs_in_use()
+    again = replace(told, targets=(replace(told.targets[0], reference=None, comparison=None),))
+    await state.save_review(again)  # what only the first one showed goes
+    assert await state.review(one.id) == again
+    assert await state.blobs_in_use() == {"a" * 64}
+    await state.forget_runs([one.id])
+    assert await state.review(one.id) is None
+    assert await state.blobs_in_use() == set()
+    await state.close()
+    with contextlib.closing(sqlite3.connect(path)) as found:
+        assert found.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_no_long_text_lies_where_rows_are_looked_up(tmp_path: Path) -> None:
+    """A table WITHOUT ROWID keeps its rows in the tree that is searched by key: SQLite reads each row it passes, whole.
+
+    Saving a review looks its run up a thousand times; with bodies in that tree it took ten times as long after fifty runs.
+    """
+    state = await State.open(tmp_path / "state.db")
+    await state.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as found:
+        tables = dict(found.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        parents = {row[2] for name in tables for row in found.execute(f"PRAGMA foreign_key_list({name})")}
+        long = {name for name in parents if any(column[1] == "body" for column in found.execute(f"PRAGMA table_info({name})"))}
+    assert long >= {"runs", "reviews"}
+    assert [name for name in sorted(long) if "WITHOUT ROWID" in tables[name]] == []
 
 
 def test_a_verdict_holds_for_the_very_picture_only() -> None:
