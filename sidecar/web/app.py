@@ -28,6 +28,7 @@ from sidecar.web.headers import Hosts, add_headers, request_id
 from sidecar.web.health import Checks
 from sidecar.web.hooks import Asking, Hooks
 from sidecar.web.login import Login
+from sidecar.web.strangers import PATIENCE, body_within
 from sidecar.web.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def make_app(
     heartbeat: float = 15.0,
     max_listeners: int = 100,
     hold: float = 1.0,
+    patience: float = PATIENCE,
 ) -> web.Application:
     """The application, to be run by an ``AppRunner``; stopping it ends ``events``.
 
@@ -80,6 +82,7 @@ def make_app(
     allowed_hosts    more names that Host may carry, e.g. this machine's
     heartbeat        seconds between signs of life on an idle event stream
     hold             seconds for which one wrong token too many is held back
+    patience         seconds for a request's body to come whole
     """
     check_bind(host, token)
     outside = urlsplit(base_url)
@@ -121,10 +124,15 @@ def make_app(
     async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         logs.REQUEST.set(request_id(request))  # a connection's task answers one request after the other
         try:
-            response = await handler(request)
+            async with body_within(request, patience):
+                response = await handler(request)
             if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
                 log.info("%s %s: %d", request.method, request.rel_url.raw_path, response.status)
             return response
+        except web.HTTPRequestTimeout:
+            late = answer(408, "too_slow", "The body did not come in time.", inner(request))
+            late.force_close()
+            return late
         except web.HTTPException as error:
             if error.status < 400:
                 raise

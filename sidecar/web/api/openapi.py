@@ -124,7 +124,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(operation.status): {"description": HTTPStatus(operation.status).phrase, "content": {operation.media: content}}
     }
-    extra = (*((404,) if parameters(operation.path) else ()), *((413, 415) if operation.body else ()), *operation.errors)
+    extra = (*((404,) if parameters(operation.path) else ()), *((408, 413, 415) if operation.body else ()), *operation.errors)
     for status in sorted({*_EVERYWHERE, *extra}):
         found[str(status)] = {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": _ref(Error)}}}
     if 204 in operation.errors:
