@@ -13,7 +13,7 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
     worker  -> sidecar   pong       n
     worker  -> sidecar   catalogue  version, fonts [name], overlays {file name: text}: what Kometa brings with it
     worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
-    worker  -> sidecar   log        id, shard, level, text, source
+    worker  -> sidecar   log        id, shard, level, text, source; server and rating_key where it is a complaint about an item
     worker  -> sidecar   lines      id, shard, level, lines [[text, source], ...]: several of log at once
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
     worker  -> sidecar   quick      id, shard, server, rating_key: home/quick/SERVER.RATING_KEY.jpg shows what is about to be uploaded

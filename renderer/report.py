@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 
 from renderer.protocol import encode
 
@@ -62,6 +63,8 @@ class Reporter:
         self._phase = ("", "")
         self.critical: str = ""
         """The first CRITICAL line."""
+        self.item: Callable[[], tuple[str, int] | None] = lambda: None
+        """Which item Kometa is at: server and rating key."""
 
     def send(self, kind: str, **fields: object) -> None:
         """Send one message, after the ordinary lines that wait.
@@ -122,7 +125,9 @@ class Reporter:
         if level == "INFO":
             self._soon(text, source)
         else:
-            self.send("log", level=level, text=text, source=source)
+            item = self.item() if bad else None
+            about: dict[str, object] = {"server": item[0], "rating_key": item[1]} if item else {}
+            self.send("log", level=level, text=text, source=source, **about)
 
     def line(self, message: str, path: str, number: int) -> None:
         """An ordinary line of Kometa's log."""

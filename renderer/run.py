@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from renderer import cage, observe, quick, speedups
+from renderer import at, cage, observe, quick, speedups
 from renderer.bridge import Bridge
 from renderer.report import LogHandler, Reporter
 from renderer.warm import Kometa
@@ -115,6 +115,7 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         _listen(kometa, module, reporter, order)
         if kometa.speedups.get("log_relief") == "on" and order.level > logging.DEBUG:
             speedups.relieve(reporter)
+        reporter.item = at.finder()
         observe.install(reporter)
         if kometa.speedups.get("quick_pictures") == "on":
             quick.install(reporter, order.home)

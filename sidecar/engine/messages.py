@@ -47,6 +47,7 @@ def _event_of(message: Mapping[str, Any], shard: int) -> EngineEvent | None:
                 text=str(message.get("text", "")),
                 shard=shard,
                 source=str(message.get("source", "")),
+                item=(str(message.get("server", "")), key) if isinstance(key := message.get("rating_key"), int) else None,
             )
         case "phase":
             return Phase(name=str(message.get("name", "")), shard=shard, detail=str(message.get("detail", "")))

@@ -44,6 +44,10 @@ class LogLine:
     """The library that Kometa was at, likewise."""
     file: str = ""
     """The overlay file that Kometa was reading, likewise: as config.yml names it."""
+    item: tuple[str, int] | None = None
+    """The server and rating key of the item that Kometa was drawing, likewise."""
+    target: str = ""
+    """``Target.id`` of that item where it is one of the run's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

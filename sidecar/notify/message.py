@@ -119,7 +119,9 @@ class Teller:
         changed = set(run.changed)
         targets = [self._target(picture, review) for picture in run.pictures if picture.target.id in changed]
         targets.sort(key=lambda target: -(target.fraction or 0.0))
-        problems = sorted((p for p in run.problems if p.severity is not Severity.INFO), key=lambda p: p.severity is not Severity.ERROR)
+        # What befell many items is one thing to tell.
+        alike = {(p.severity, p.what, p.file, p.line): p for p in run.problems if p.severity is not Severity.INFO}
+        problems = sorted(alike.values(), key=lambda p: p.severity is not Severity.ERROR)
         message = Message(
             event=event,
             id=f"{event}:{run.id}",

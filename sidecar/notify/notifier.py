@@ -381,7 +381,7 @@ def brief(letter: Letter) -> dict[str, Any]:
 
 def _mark(run: Run) -> str:
     """The same for runs that fail in the same way."""
-    errors = sorted(f"{p.file}:{p.line}: {p.what}" for p in run.problems if p.severity is Severity.ERROR)
+    errors = sorted({f"{p.file}:{p.line}: {p.what}" for p in run.problems if p.severity is Severity.ERROR})
     return hashlib.sha256("\n".join([run.state.value, *errors]).encode()).hexdigest()[:16]
 
 

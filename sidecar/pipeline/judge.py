@@ -45,8 +45,8 @@ Find = Callable[[str, str], tuple[str, int] | None]
 
 
 def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
-    """Kometa's warnings and errors, each text once per place, in order of first appearance."""
-    found: dict[tuple[str, str], Problem] = {}
+    """Kometa's warnings and errors, each text once per place and item, in order of first appearance."""
+    found: dict[tuple[str, str, str], Problem] = {}
     for line in lines:
         severity = _SEVERITIES.get(line.level)
         text = line.text.strip()
@@ -54,22 +54,33 @@ def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
             continue
         if _ORDINARY.match(text) and line.level != "CRITICAL":
             continue
-        if (text, line.about) not in found:
+        if (text, line.about, line.target) not in found:
             file, number = (line.about and find(line.about, text)) or (line.file, None)
-            found[text, line.about] = Problem(severity=severity, what=text, source="kometa", file=file, line=number, library=line.library)
+            found[text, line.about, line.target] = Problem(
+                severity=severity, what=text, source="kometa", file=file, line=number, library=line.library, target=line.target
+            )
     return tuple(found.values())
 
 
 def each_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Of problems with the same words the one that knows most: the engine and the log tell of the same failure."""
-    best: dict[tuple[str, str, int | None], Problem] = {}
-    placed = {problem.what for problem in problems if problem.file}
+    best: dict[tuple[str, str, int | None, str], Problem] = {}
+    placed = {problem.what for problem in problems if problem.file or problem.target}
     for problem in problems:
-        key = (problem.what, problem.file, problem.line)
+        key = (problem.what, problem.file, problem.line, problem.target)
         known = best.get(key)
-        if (problem.file or problem.what not in placed) and (known is None or bool(problem.mend) > bool(known.mend)):
+        if (problem.file or problem.target or problem.what not in placed) and (known is None or bool(problem.mend) > bool(known.mend)):
             best[key] = problem
     return tuple(best.values())
+
+
+def with_problems(pictures: Iterable[Picture], problems: Sequence[Problem]) -> list[Picture]:
+    """Each picture with what was complained of while it was drawn."""
+    mine: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.target:
+            mine.setdefault(problem.target, []).append(problem)
+    return [replace(p, problems=(*p.problems, *mine.get(p.target.id, ()))) for p in pictures]
 
 
 def pictures_of(

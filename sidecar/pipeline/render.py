@@ -319,13 +319,14 @@ class Renderer:
         problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)
         if outcome.kind is not OutcomeKind.FINISHED and outcome.detail and not any(outcome.detail in problem.what for problem in problems):
             problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
-        done = {picture.target.id: picture for picture in (*filled, *parts.reused)}
+        problems = judge.each_once(problems)
+        done = {picture.target.id: picture for picture in (*judge.with_problems(filled, problems), *parts.reused)}
         return replace(
             recorder.run,
             state=state,
             pictures=(*(done[target.id] for target in plan.targets), *plan.gone),
             blocked=recorder.writes,
-            problems=judge.each_once(problems),
+            problems=problems,
             changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),
         )
 

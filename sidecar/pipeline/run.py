@@ -127,7 +127,9 @@ class Recorder:
         if isinstance(event, LogLine):
             if event.level in ("WARNING", "ERROR", "CRITICAL"):
                 about, library = self._definitions.get(event.shard, ""), self._libraries.get(event.shard, "")
-                self.lines.append(replace(event, about=about, library=library, file=self._files.get(event.shard, "")))
+                target = self._targets.get(event.item) if event.item else None
+                file, at = self._files.get(event.shard, ""), target.id if target else ""
+                self.lines.append(replace(event, about=about, library=library, file=file, target=at))
             elif begun := _DEFINITION.fullmatch(event.text):
                 self._definitions[event.shard] = begun["name"]
             elif event.text == _READ:

@@ -251,7 +251,7 @@ def _problems(run: Run | None, failed: Run | None) -> list[Problem]:
     if run is None:
         return [problem for problem in failed.problems if problem.severity is not Severity.ERROR] if failed else []
     own = [problem for problem in run.problems if not (run is failed and problem.severity is Severity.ERROR)]
-    return own + [problem for picture in run.pictures for problem in picture.problems if problem not in own]
+    return own + [problem for picture in run.pictures for problem in picture.problems if problem not in run.problems]
 
 
 def _tally(cards: Sequence[Card], current: Run | None) -> Tally:

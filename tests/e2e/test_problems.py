@@ -206,3 +206,25 @@ async def test_a_kometa_that_stands_still_is_ended_with_its_phase(kometa: Kometa
     assert run.state is RunState.FAILED
     problem = told(run, "no progress for 4 s in the phase draw", source="engine")
     assert "engine.phase_deadline" in problem.mend
+
+
+async def test_a_complaint_while_an_item_is_drawn_is_told_with_it(kometa: KometaInstall, data_dir: Path, tmp_path: Path) -> None:
+    config = configured(tmp_path / "config", f"overlays:\n{FINE}")
+    async with house(kometa, config, data_dir, world=small_world(), serving=False, engine={"shards": 2}) as home:
+        ill = min(item.rating_key for item in home.plex.world.items.values() if item.type == "movie")
+        home.plex.fail("error", path=rf"/library/metadata/{ill}/thumb/")
+        run = await rendered(home)
+        page = (data_dir / "gallery" / "index.html").read_text()
+    assert run.state is RunState.DONE
+    assert len(run.pictures) > 2
+    about = {problem.target for problem in run.problems if problem.source == "kometa" and problem.severity is Severity.ERROR}
+    assert about == {str(ill)}, [(problem.target, problem.what) for problem in run.problems]
+    for picture in run.pictures:
+        mine = [problem for problem in picture.problems if problem.severity is Severity.ERROR]
+        assert bool(mine) is (picture.target.rating_key == ill)
+        assert all(problem in run.problems for problem in mine)
+    whats = [problem.what for problem in run.problems]
+    assert len(whats) == len(set(whats)), "not once with the item and once without"
+    (card,) = [part for part in page.split("<article")[1:] if f'data-target="{ill}"' in part or f'id="t-{ill}"' in part]
+    (mine, *_) = [problem.what for problem in run.problems if problem.target]
+    assert mine.split("\n")[0].strip()[:30] in card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,13 @@ async def test_a_failure_names_file_line_and_remedy(discord: DiscordStandIn) -> 
     (problems,) = [each["value"] for each in made["fields"] if each["name"] == "Problems"]
     assert problems == "**overlays/my.yml:4** no such \\*image\\*\n→ write it again"
     assert discord.messages[sent.remote].files == {}
+
+
+async def test_what_befell_many_items_is_told_once(discord: DiscordStandIn) -> None:
+    failed = run(1, RunState.FAILED, problem="no poster")
+    each = [replace(failed.problems[0], target=str(key)) for key in (101, 102, 103)]
+    message = TELLER.failed(replace(failed, problems=(*each, replace(failed.problems[0], what="no font"))))
+    assert [problem.what for problem in message.problems] == ["no poster", "no font"]
 
 
 async def test_a_message_is_edited_with_its_picture(discord: DiscordStandIn) -> None:

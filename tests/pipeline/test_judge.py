@@ -110,6 +110,16 @@ def test_what_is_about_a_definition_is_told_with_its_place() -> None:
     assert judge.each_once((engine, engine)) == (engine,)
 
 
+def test_what_is_about_an_item_is_told_with_it() -> None:
+    lines = [LogLine(level="ERROR", text="Overlay Error: no poster", target=key, shard=shard) for key in ("1", "2") for shard in (0, 1)]
+    found = judge.problems_of(lines, lambda _name, _text: None)
+    assert [problem.target for problem in found] == ["1", "2"]
+    engine = Problem(severity=Severity.ERROR, what="Overlay Error: no poster", source="kometa")
+    assert judge.each_once((engine, *found)) == found, "who knows no item adds nothing"
+    made = judge.with_problems([Picture(target=target(key), state=PictureState.FAILED) for key in (1, 2, 3)], found)
+    assert [picture.problems for picture in made] == [found[:1], found[1:], ()]
+
+
 def test_changed_since_counts_new_different_and_vanished_overlays() -> None:
     old = [Picture(target=target(key), state=PictureState.RENDERED, after=blob("aa")) for key in (1, 2, 3)]
     new = [
