@@ -21,7 +21,11 @@ MOST_KEPT: Final = 16 * 1024 * 1024
 
 
 LATER: Final = 1.0
-"""Seconds until a kept answer is written to disk."""
+"""Seconds without another answer after which those kept are written to disk..."""
+BURST: Final = 10
+"""...and how many such spans are waited for at most."""
+UNWRITTEN: Final = 64 * 1024 * 1024
+"""Bytes that may wait to be written, should the disk stand still; what comes then is held in memory only."""
 
 
 class Spawn(Protocol):
@@ -67,6 +71,8 @@ class Answers:
         self._recent: Recent[Entry] = Recent(memory, lambda entry: len(entry.body) + 300)
         self._unwritten: dict[str, Entry] = {}
         self._writing = False
+        self._kept = 0
+        self._waiting = 0
 
     def at_hand(self, key: str, max_age: float) -> Entry | None:
         """The answer under ``key``, if memory has it and it is at most ``max_age`` seconds old."""
@@ -97,7 +103,13 @@ class Answers:
     async def keep_beside(self, key: str, entry: Entry, spawn: Spawn | None) -> None:
         """Keeps an answer at once in memory, and on disk without the caller waiting for it (``spawn`` None: waiting)."""
         self._recent.put(key, entry)
+        before = self._unwritten.get(key)
+        more = len(entry.body) - (len(before.body) if before else 0)
+        if self._waiting + more > UNWRITTEN:
+            return
         self._unwritten[key] = entry
+        self._waiting += more
+        self._kept += 1
         if spawn is None:
             await self.flush()
         elif not self._writing:
@@ -107,7 +119,11 @@ class Answers:
     async def _flush_later(self) -> None:
         """Writes once the burst of reads is over: files are not what a render should wait for."""
         try:
-            await asyncio.sleep(LATER)
+            for _ in range(BURST):
+                before = self._kept
+                await asyncio.sleep(LATER)
+                if self._kept == before:
+                    break
         finally:
             self._writing = False
         await self.flush()
@@ -117,8 +133,10 @@ class Answers:
         while self._unwritten:
             batch = dict(self._unwritten)
             await asyncio.to_thread(self._write, batch)
-            for key in batch:  # not before: where this is cancelled, the next flush writes them
-                self._unwritten.pop(key, None)
+            for key, entry in batch.items():  # not before: where this is cancelled, the next flush writes them
+                if self._unwritten.get(key) is entry:
+                    del self._unwritten[key]
+                    self._waiting -= len(entry.body)
 
     def _write(self, batch: dict[str, Entry]) -> None:
         for key, entry in batch.items():

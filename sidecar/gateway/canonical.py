@@ -28,19 +28,22 @@ _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _FORBIDDEN_IN_PATH: Final = re.compile(r"[/\\;%?#]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_OVERRIDE: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"})
+_PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9_~:,@-]+")
+_PLAIN_TEXT: Final = re.compile(r"[A-Za-z0-9._~-]*")
+"""What is the same encoded and decoded (no dots in a segment: they are looked at): most of what is asked."""
+_OVERRIDE: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url", b"x-rewrite-url"})
 _SINGLE: Final = frozenset(
     {
-        "host",
-        "content-length",
-        "content-type",
-        "transfer-encoding",
-        "authorization",
-        "x-plex-token",
-        "x-plex-container-start",
-        "x-plex-container-size",
-        "x-sidecar-origin",
-        "x-sidecar-grant",
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"authorization",
+        b"x-plex-token",
+        b"x-plex-container-start",
+        b"x-plex-container-size",
+        b"x-sidecar-origin",
+        b"x-sidecar-grant",
     }
 )
 """Headers whose repetition would let two readers pick different ones."""
@@ -68,12 +71,14 @@ class Canonical:
     @property
     def path(self) -> str:
         """Encoded path, always beginning with ``/``."""
-        return "/" + "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in self.segments)
+        return "/" + "/".join(
+            segment if _PLAIN_SEGMENT.fullmatch(segment) else quote(segment, safe=_SEGMENT_SAFE) for segment in self.segments
+        )
 
     @property
     def query_string(self) -> str:
         """Encoded query, without ``?``."""
-        return "&".join(f"{quote(key, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}" for key, value in self.query)
+        return "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in self.query)
 
     @cached_property
     def target(self) -> str:
@@ -114,6 +119,10 @@ def canonicalise(method: str, target: str) -> Canonical | Refusal:
     return Canonical(method, segments, pairs)
 
 
+def _quoted(text: str) -> str:
+    return text if _PLAIN_TEXT.fullmatch(text) else quote(text, safe=_QUERY_SAFE)
+
+
 def _decode(text: str) -> str | None:
     """Percent-decoded once; None where that is not UTF-8 or holds control characters."""
     try:
@@ -128,6 +137,9 @@ def _segments(path: str) -> tuple[str, ...] | Refusal:
         return ()
     segments = []
     for raw in path[1:].split("/"):
+        if _PLAIN_SEGMENT.fullmatch(raw):
+            segments.append(raw)
+            continue
         segment = _decode(raw)
         if segment is None:
             return Refusal("the path holds control characters or is not UTF-8")
@@ -147,6 +159,9 @@ def _pairs(query: str) -> tuple[tuple[str, str], ...] | Refusal:
     pairs = []
     for raw in filter(None, query.split("&")):
         raw_key, _, raw_value = raw.partition("=")
+        if raw_key and _PLAIN_TEXT.fullmatch(raw_key) and _PLAIN_TEXT.fullmatch(raw_value):
+            pairs.append((raw_key, raw_value))
+            continue
         key, value = _decode(raw_key.replace("+", " ")), _decode(raw_value.replace("+", " "))
         if key is None or value is None:
             return Refusal("the query holds control characters or is not UTF-8")
@@ -166,22 +181,22 @@ def refuse_framing(method: str, version: tuple[int, int], headers: Iterable[tupl
     """
     if version != (1, 1):
         return Refusal("only HTTP/1.1 is spoken here", 505)
-    seen: dict[str, bytes] = {}
+    seen: dict[bytes, bytes] = {}
     for raw_name, value in headers:
-        name = raw_name.decode("latin-1").lower()
+        name = raw_name.lower()
         if name in seen and name in _SINGLE:
-            return Refusal(f"the header {name} comes twice")
+            return Refusal(f"the header {name.decode()} comes twice")
         seen[name] = value
     if _OVERRIDE & seen.keys():
         return Refusal("a header asks for another method or address than the request line")
-    if "upgrade" in seen or b"upgrade" in seen.get("connection", b"").lower() or "http2-settings" in seen:
+    if b"upgrade" in seen or b"upgrade" in seen.get(b"connection", b"").lower() or b"http2-settings" in seen:
         return Refusal("upgrades (websockets, HTTP/2) are not for renderers")
-    if "expect" in seen:
+    if b"expect" in seen:
         return Refusal("Expect is not supported", 417)
-    if "trailer" in seen or "content-encoding" in seen:
+    if b"trailer" in seen or b"content-encoding" in seen:
         return Refusal("trailers and encoded bodies are not supported")
-    if "transfer-encoding" in seen and ("content-length" in seen or seen["transfer-encoding"].strip().lower() != b"chunked"):
+    if b"transfer-encoding" in seen and (b"content-length" in seen or seen[b"transfer-encoding"].strip().lower() != b"chunked"):
         return Refusal("the body's length is said in two ways")
-    if method not in ("POST", "PUT", "PATCH") and ("transfer-encoding" in seen or seen.get("content-length", b"0").strip() != b"0"):
+    if method not in ("POST", "PUT", "PATCH") and (b"transfer-encoding" in seen or seen.get(b"content-length", b"0").strip() != b"0"):
         return Refusal(f"a {method if method in METHODS else 'read'} with a body")
     return None

@@ -33,14 +33,18 @@ _IDLE: Final = frozenset({"progress", "reachability", "update.statechange", "acc
 _VOLATILE: Final = frozenset({"refreshing"})
 
 
-def max_age(request: Canonical, *, watched: bool) -> float:
-    """Seconds for which the answer to a read may be believed; 0: it is not kept."""
-    age = WATCHED if watched else POLLED
+def max_age(request: Canonical, *, gapless: float) -> float:
+    """Seconds for which the answer to a read may be believed; 0: it is not kept.
+
+    ``gapless``: for how many seconds the server's notifications were heard without a gap; through one, only time stamps
+    vouch for what is older, and not for as long.
+    """
+    age = max(POLLED, min(WATCHED, gapless))
     for key, value in request.query:
         if key == "sort" and "random" in value:
             return 0.0
         if _RELATIVE.fullmatch(value):
-            age = min(age, DATED)
+            age = DATED
     return age
 
 

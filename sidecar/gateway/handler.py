@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -26,6 +27,9 @@ from sidecar.gateway.scope import EMPTY, Garbled
 from sidecar.gateway.telling import Caller, Teller
 from sidecar.gateway.writes import PutBlob, Writes
 from sidecar.model import DEFAULT_SERVER, Problem, Severity
+
+ORIGINS: Final = 256
+"""Origins, of at most 300 characters each, whose parts are remembered."""
 
 
 class Upstreams(Protocol):
@@ -47,6 +51,7 @@ class Handler:
         self._bodies = bodies
         self._teller = Teller(counters)
         self._reading = Reading(counters)
+        self._origin = lru_cache(maxsize=ORIGINS)(parse_origin)
         self._writes = Writes(egress=egress, put_blob=put_blob, counters=counters, teller=self._teller, bodies=bodies)
 
     async def socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -76,7 +81,7 @@ class Handler:
         lease = self._grants.find(tokens[0])
         if lease is None:
             return Refusal("this grant is unknown, or its run has ended")
-        origin = parse_origin(origins[0])
+        origin = self._origin(origins[0])
         if isinstance(origin, Refusal):
             return origin
         if not origin.host.endswith(PLEX_SUFFIX):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -204,9 +204,15 @@ _PARTS: Final[Mapping[str, re.Pattern[str]]] = {
 
 
 _BY_SHAPE: Final[Mapping[tuple[str, int], tuple[Rule, ...]]] = {
-    shape: tuple(rule for rule in RULES if (rule.method, len(rule.parts)) == shape)
+    shape: tuple(
+        sorted(
+            (rule for rule in RULES if (rule.method, len(rule.parts)) == shape),
+            key=lambda rule: sum(part.startswith("{") for part in rule.parts),
+        )
+    )
     for shape in {(rule.method, len(rule.parts)) for rule in RULES}
 }
+"""Method and number of segments -> rows, those with the most words first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,20 +259,26 @@ def judge(request: Canonical, scope: Scope) -> Verdict | Unseen | Refusal:
     if asked and not keys:
         return Unseen("an item that is not part of the preview", listing=rule.view in (View.CHILDREN, View.PICTURES))
     if "{keys}" in found:
-        send = replace(send, segments=(*send.segments[:-1], ",".join(str(key) for key in keys)))
+        send = Canonical(send.method, (*send.segments[:-1], ",".join(str(key) for key in keys)), send.query)
     return Verdict(rule, send, section, keys)
 
 
 def match(request: Canonical) -> Rule | None:
     """The row that a request stands in, by method and path; rows with words win over rows with placeholders."""
-    rows = [rule for rule in _BY_SHAPE.get((request.method, len(request.segments)), ()) if _fits(rule.parts, request.segments)]
-    return min(rows, key=lambda rule: sum(part.startswith("{") for part in rule.parts), default=None)
+    for rule in _BY_SHAPE.get((request.method, len(request.segments)), ()):
+        if _fits(rule.parts, request.segments):
+            return rule
+    return None
 
 
 def _fits(parts: tuple[str, ...], segments: tuple[str, ...]) -> bool:
-    return len(parts) == len(segments) and all(
-        bool(_PARTS[part].fullmatch(segment)) if part in _PARTS else part == segment for part, segment in zip(parts, segments, strict=True)
-    )
+    if len(parts) != len(segments):
+        return False
+    for part, segment in zip(parts, segments, strict=True):
+        shape = _PARTS.get(part)
+        if part != segment if shape is None else not shape.fullmatch(segment):
+            return False
+    return True
 
 
 def _clean(request: Canonical, rule: Rule) -> Canonical | Refusal:
@@ -287,7 +299,7 @@ def _clean(request: Canonical, rule: Rule) -> Canonical | Refusal:
         kept.append((key, value))
     if rule.strip:
         kept.append(("skipRefresh", "1"))
-    return replace(request, query=tuple(kept))
+    return Canonical(request.method, request.segments, tuple(kept))
 
 
 def _is_field(key: str) -> bool:

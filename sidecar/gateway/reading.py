@@ -15,6 +15,7 @@ from sidecar.gateway.answers import MOST_KEPT, Recent
 from sidecar.gateway.cache import Entry
 from sidecar.gateway.canonical import Canonical
 from sidecar.gateway.narrow import Levels, with_keys
+from sidecar.gateway.plex import passed_on
 from sidecar.gateway.policy import Verdict, View
 from sidecar.gateway.reads import HIT, PlexReads
 from sidecar.gateway.scope import EMPTY, Page, cut, cut_listing
@@ -41,7 +42,7 @@ class Reading:
 
     async def cut(self, request: web.BaseRequest, reads: PlexReads, verdict: Verdict, scope: Scope) -> web.Response:
         """An answer in XML, cut to ``scope``."""
-        headers = wire.lower(request)
+        headers = passed_on(request.headers)
         key = reads.key(verdict.send, headers)
         place = (key, verdict.rule.view, scope)
         known = self._cuts.get(place) if key else None
@@ -51,7 +52,7 @@ class Reading:
         now, asked = time.time(), [time.time()]
 
         async def read(request: Canonical, headers: Mapping[str, str]) -> bytes:
-            entry = await reads.dated(request, headers)
+            entry = await reads.dated(request, headers, key if request is verdict.send else None)
             asked.append(entry.stored)
             return entry.body
 
@@ -97,7 +98,7 @@ class Reading:
         return web.Response(body=known.body, headers=dict(known.headers))
 
     async def _stream(self, request: web.BaseRequest, reads: PlexReads, verdict: Verdict, taken: _Taken) -> web.StreamResponse:
-        async with reads.client.stream(verdict.send, wire.lower(request)) as upstream:
+        async with reads.client.stream(verdict.send, request.headers) as upstream:
             self._counters["forwarded"] += 1
             response = web.StreamResponse(headers={name: upstream.headers[name] for name in _PASSED if name in upstream.headers})
             if (upstream.content_length or 0) > MOST_KEPT or "Content-Encoding" in upstream.headers:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -26,7 +25,7 @@ class Key:
     """Where an answer is kept, and for how many seconds it is believed."""
 
     name: str
-    age: float
+    age: float = field(compare=False)
 
 
 class PlexReads:
@@ -55,13 +54,11 @@ class PlexReads:
         epoch = self.freshness.epoch
         if epoch is None:
             return None
-        # Through a gap in the notifications only time stamps vouch for what is older: not for as long.
-        gapless = time.time() - self.freshness.since if self.freshness.watched else 0.0
-        age = max(min(max_age(request, watched=True), gapless), max_age(request, watched=False))
+        age = max_age(request, gapless=time.time() - self.freshness.since if self.freshness.watched else 0.0)
         if age <= 0:
             return None
-        parts = (self._who, epoch, request.target, *(f"{name}:{value}" for name, value in sorted(passed_on(headers).items())))
-        return Key(hashlib.sha256("\n".join(parts).encode()).hexdigest(), age)
+        along = "".join(f"\n{name}:{value}" for name, value in sorted(passed_on(headers).items()))
+        return Key(hashlib.sha256(f"{self._who}\n{epoch}\n{request.target}{along}".encode()).hexdigest(), age)
 
     def picture_key(self, request: Canonical) -> Key | None:
         """As ``key``. A picture whose address carries the time of its last change outlives changes of other things."""
@@ -74,9 +71,9 @@ class PlexReads:
         """As :meth:`PlexClient.read`, from the cache where that still holds. Of readers at the same time one asks."""
         return (await self.dated(request, headers)).body
 
-    async def dated(self, request: Canonical, headers: Mapping[str, str]) -> Entry:
-        """As ``read``, with the time it was asked for."""
-        key = self.key(request, headers)
+    async def dated(self, request: Canonical, headers: Mapping[str, str], key: Key | None = None) -> Entry:
+        """As ``read``, with the time it was asked for. ``key``: its place, where that was looked up already."""
+        key = key or self.key(request, headers)
         asked = time.time()
         if key is None:
             return Entry(200, (), await self.client.read(request, headers), asked)
@@ -112,14 +109,12 @@ class PlexReads:
             self._answers.keep(key.name, Entry(200, (), data, asked))
         return data
 
-    @asynccontextmanager
-    async def alone(self, key: Key) -> AsyncIterator[None]:
-        """Whoever wants the same answer waits, and finds it kept."""
+    def alone(self, key: Key) -> asyncio.Lock:
+        """To be held while asking: whoever wants the same answer waits, and finds it kept."""
         lock = self._locks.get(key.name)
         if lock is None:
             lock = self._locks[key.name] = asyncio.Lock()
-        async with lock:
-            yield
+        return lock
 
     async def recall(self, key: Key) -> Entry | None:
         """What is kept under ``key``, from memory or disk."""

@@ -31,6 +31,9 @@ _PRIVATE_SETTING: Final = re.compile(r"token|secret|password|passwd|mail|usernam
 _PRIVATE_ATTRIBUTES: Final = ("myPlexUsername", "authToken", "token", "accessToken")
 
 
+_PLAIN_HEAD: Final = re.compile(rb'(<\?xml version="1\.0" encoding="(utf|UTF)-8" ?\?>\s*)?<MediaContainer[\s/>]')
+_NUMBER: Final = re.compile(rb'="([0-9]{1,18})"')
+
 _UNSOUND: Final = (ParseError, ExpatError, DefusedXmlException, ValueError, LookupError)
 
 
@@ -68,6 +71,12 @@ def parse(data: bytes) -> Element:
 
 def _needs_no_cut(data: bytes, scope: Scope) -> bool:
     """Whether nothing in ``data`` is hidden from ``scope``, found out in one pass without building a tree. Garbled as ``parse``."""
+    if _plainly_clean(data, scope):
+        try:
+            _forbid_dtd(data)
+        except _UNSOUND as error:
+            raise _garbled(error) from error
+        return True
     seen = 0
     clean = True
 
@@ -85,6 +94,26 @@ def _needs_no_cut(data: bytes, scope: Scope) -> bool:
     except _UNSOUND as error:
         raise _garbled(error) from error
     return clean
+
+
+def _plainly_clean(data: bytes, scope: Scope) -> bool:
+    """Whether the bytes alone show that ``_needs_no_cut`` would say yes, were ``data`` sound; in doubt not.
+
+    In sound XML of this encoding an attribute's name stands as it is, so no key, library or token is overlooked; words in
+    texts that look like one only cast doubt. Half the time of being told of every element: this is most of what is read.
+    """
+    if not _PLAIN_HEAD.match(data) or b"oken" in data or b"myPlexUsername" in data:
+        return False
+    return _all_in(scope.visible, data, b"ratingKey") and _all_in(scope.sections, data, b"librarySectionID")
+
+
+def _all_in(wanted: frozenset[int], data: bytes, name: bytes) -> bool:
+    """Whether ``name``, wherever it stands in ``data``, is an attribute's with a number in ``wanted``."""
+    for rest in data.split(name)[1:]:
+        number = _NUMBER.match(rest)
+        if number is None or int(number[1]) not in wanted:
+            return False
+    return True
 
 
 def _forbid_dtd(data: bytes, element: Callable[[str, dict[str, str]], None] | None = None) -> None:

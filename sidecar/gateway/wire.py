@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, web
 from renderer.protocol import KEEP_HEADER
 from sidecar.gateway.canonical import Refusal
 
-XML: Final = "application/xml"
+XML: Final = "application/xml; charset=utf-8"
 
 
 class NotTaken(Exception):
@@ -79,7 +79,7 @@ def text(status: int, reason: str) -> web.Response:
 
 def xml(data: bytes, keep: float = 0.0) -> web.Response:
     """Plex's XML. ``keep``: seconds for which the renderer may give this answer to itself again (see ``Gateway.word``)."""
-    response = web.Response(body=data, content_type=XML, charset="utf-8")
+    headers = {"Content-Type": XML}
     if keep > 0:
-        response.headers[KEEP_HEADER] = f"{keep:.0f}"
-    return response
+        headers[KEEP_HEADER] = f"{keep:.0f}"
+    return web.Response(body=data, headers=headers)

@@ -31,8 +31,9 @@ def asked(target: str) -> Canonical:
     ],
 )
 def test_how_long_an_answer_is_believed(target: str, seconds: float) -> None:
-    assert fresh.max_age(asked(target), watched=True) == seconds
-    assert fresh.max_age(asked(target), watched=False) == min(seconds, fresh.POLLED)
+    assert fresh.max_age(asked(target), gapless=7 * 3600.0) == seconds
+    assert fresh.max_age(asked(target), gapless=3600.0) == min(seconds, 3600.0)
+    assert fresh.max_age(asked(target), gapless=0.0) == min(seconds, fresh.POLLED)
 
 
 @pytest.mark.parametrize(

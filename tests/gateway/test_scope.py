@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from xml.etree.ElementTree import Element
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sidecar.gateway.policy import View
@@ -157,3 +158,51 @@ def test_garbage_is_told_as_such(data: bytes) -> None:
 
 def test_the_empty_answer_is_one() -> None:
     assert parse(EMPTY).get("size") == "0"
+
+
+@st.composite
+def containers(draw: st.DrawFn) -> bytes:
+    """Answers whose keys, libraries and tokens stand in every way in which XML lets them stand."""
+    numbers = st.sampled_from(["1", "2", "9", "30", "&#57;", "01", "x", ""])
+    names = st.sampled_from(["ratingKey", "librarySectionID", "parentRatingKey", "title", "type", "token", "authToken", "a:ratingKey"])
+    marks = st.sampled_from(['="{}"', "='{}'", ' = "{}"', '=\n"{}"'])
+    words = st.sampled_from(["collection", "ratingKey=", "oken", "movie"])
+
+    def attributes() -> str:
+        found = draw(st.dictionaries(names, st.one_of(numbers, words), max_size=3))
+        return "".join(f" {name}{draw(marks).format(value)}" for name, value in found.items())
+
+    inner = "".join(
+        draw(st.sampled_from(["<Video{}/>", "<Video{}><Role/></Video>", "<Related><Video{}/></Related>"])).format(attributes())
+        for _ in range(draw(st.integers(0, 4)))
+    )
+    inner += draw(st.sampled_from(["", '<!-- ratingKey="9" -->', '<![CDATA[ratingKey="9"]]>', "text"]))
+    encoding = draw(st.sampled_from(["utf-8", "UTF-8", "iso-8859-1", "utf-16"]))
+    head = draw(st.sampled_from(["", f'<?xml version="1.0" encoding="{encoding}"?>\n', f"<?xml version='1.0' encoding='{encoding}'?>"]))
+    text = f'{head}<MediaContainer xmlns:a="b"{attributes()}>{inner}</MediaContainer>'
+    return text.encode("utf-16" if encoding == "utf-16" and head else "utf-8")
+
+
+@settings(max_examples=300)
+@example(b'<MediaContainer><Directory ratingKey="2" type="collection" librarySectionID="9"/></MediaContainer>')
+@example(b'<MediaContainer><Video ratingKey="9" type="movie"/></MediaContainer>')
+@given(containers())
+def test_nothing_hidden_gets_through_and_nothing_else_is_touched(data: bytes) -> None:
+    """However it is written: what is passed on byte for byte holds nothing that is hidden, and what holds nothing is."""
+
+    def hidden(element: Element, section: str) -> bool:
+        key = element.get("ratingKey", "")
+        if element.get("type") == "collection" and "ratingKey" in element.attrib:
+            where = element.get("librarySectionID", section)
+            return where.isdecimal() and int(where) not in SCOPE.sections
+        return key.isdecimal() and int(key) not in SCOPE.visible
+
+    before = parse(data)
+    private = {"myPlexUsername", "authToken", "token", "accessToken"}
+    section = before.get("librarySectionID", "")
+    unclean = bool(private & set(before.keys())) or any(hidden(element, section) for element in before.iter() if element is not before)
+    got = cut(data, View.ITEMS, SCOPE)
+    after = parse(got)
+    assert not private & set(after.keys())
+    assert not any(hidden(element, section) for element in after.iter() if element is not after)
+    assert unclean or got == data
