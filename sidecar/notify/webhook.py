@@ -6,7 +6,6 @@ The signature is that of Standard Webhooks (https://www.standardwebhooks.com): `
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -17,13 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from sidecar import sandbox
 from sidecar.notify.sending import USER_AGENT, Refused, Sent, judge, mark_of, request
-
-LARGEST: Final = 256 * 1024
-"""Bytes of a body that a template may make."""
 
 
 class Webhook:
@@ -52,7 +47,7 @@ class Webhook:
         self._session = session
         self._headers = dict(headers or {})
         self._key = key_of(secret)
-        self._template = _environment().from_string(template) if template is not None else None
+        self._template = template
         self._content_type = content_type
         self._patience = patience
         self._wall = wall
@@ -64,7 +59,10 @@ class Webhook:
         """See ``sending.Destination``."""
         data = json.dumps(body, ensure_ascii=False).encode()
         if self._template is not None:
-            data = await asyncio.to_thread(self._made, self._template, body)
+            try:
+                data = await sandbox.render(self._template, body)
+            except sandbox.TemplateFails as error:
+                raise Refused(f"{self.name}: the template failed: {error}") from error
         headers = {
             "User-Agent": USER_AGENT,
             "Content-Type": self._content_type,
@@ -78,23 +76,6 @@ class Webhook:
             await request(self._session, self.name, "POST", self._url, data=data, headers=headers, patience=self._patience),
         )
         return Sent()
-
-    def _made(self, template: jinja2.Template, body: Mapping[str, Any]) -> bytes:
-        made = bytearray()
-        try:
-            for piece in template.generate(message=body):
-                made += piece.encode("utf-8", "replace")
-                if len(made) > LARGEST:
-                    raise Refused(f"{self.name}: the template makes more than {LARGEST:,} bytes")
-        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            # What a template runs into is the template's business; its text may hold anything, so only the kind is told.
-            raise Refused(f"{self.name}: the template failed: {type(error).__name__}") from error
-        return bytes(made)
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    """Templates see the message and nothing else: no attributes of Python's own, no changing of what they are given."""
-    return ImmutableSandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined)
 
 
 def key_of(secret: str) -> bytes:

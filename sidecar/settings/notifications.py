@@ -8,10 +8,9 @@ from datetime import time
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from sidecar.sandbox import TemplateFails, check
 from sidecar.schedule import zone_of
 from sidecar.settings.base import Seconds, Section
 
@@ -160,9 +159,9 @@ class Destination(Section):
             if self.what != "webhook":
                 raise ValueError(f"{self.name} is of kind {self.what}, which has a shape of its own: a template is for kind webhook")
             try:
-                ImmutableSandboxedEnvironment().from_string(self.template)
-            except jinja2.TemplateSyntaxError as error:
-                raise ValueError(f"the template of {self.name} does not parse: line {error.lineno}: {error.message}") from None
+                check(self.template)
+            except TemplateFails as error:
+                raise ValueError(f"the template of {self.name} does not parse: {error}") from None
         return self
 
     @property

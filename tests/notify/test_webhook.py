@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import ipaddress
 import json
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -121,12 +124,37 @@ async def test_a_template_makes_another_shape(receiver: Receiver) -> None:
         "{% for a in range(99999) %}{% for b in range(99) %}xxxx{% endfor %}{% endfor %}",
         "{{ message.nothing.at_all }}",
         "{{ 1 / 0 }}",
+        "{{ self._TemplateReference__context.environment }}",
+        "{{ ('{0.__class__}' | attr('format'))(1) }}",
+        "{% include '/etc/passwd' %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",  # makes nothing, for hours
+        "{{ 9 ** (9 ** 9) }}",  # worked out while it is compiled
+        "{{ '%999999999d' % 1 }}",
+        "{{ ('x' * 3000000000) | length }}",
+        "{{ ('a ' * 99999999) | wordwrap(1) | length }}",
     ],
 )
 async def test_a_template_reaches_nothing_and_ends(receiver: Receiver, template: str) -> None:
     with pytest.raises(Refused, match="template"):
         await post(hook(receiver, template=template), changed())
     assert receiver.got == []
+
+
+async def test_a_template_that_hangs_leaves_no_process(receiver: Receiver) -> None:
+    """When the daemon stops meanwhile: a thread could not be ended."""
+    forever = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    below = f"/proc/self/task/{threading.get_native_id()}/children"
+    made = hook(receiver, template=forever)
+    before = Path(below).read_text()
+    sending = asyncio.create_task(made.send("letter-1", changed().plain()))
+    while Path(below).read_text() == before:
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await made.close()
+    assert Path(below).read_text() == before
 
 
 OUTCOMES: dict[type[Exception] | None, tuple[int, ...]] = {

@@ -1,0 +1,132 @@
+"""A webhook's template is worked out in a process of its own that may take little time and memory, and knows no secret.
+
+Jinja2's sandbox keeps a template from Python's insides, not from loops without end or from numbers that fill the memory; and a
+thread that is caught in one can never be ended. This file is that process's program too: of its own it imports nothing of ``sidecar``.
+
+In:  JSON on standard input, ``{"template": TEXT, "message": {...}}``, or without ``message`` to see only whether it can be compiled
+Out: the bytes that it makes; or exit status 3 and why not, on standard error
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+LARGEST: Final = 256 * 1024
+"""Bytes that a template may make."""
+CPU: Final = 2
+"""Seconds of computing."""
+MEMORY: Final = 256 * 1024**2
+"""Bytes of address space beside what the interpreter has at its start."""
+PATIENCE: Final = 20.0
+"""Seconds until it is ended, where the machine is too busy to let it compute for ``CPU``."""
+_FAILED: Final = 3
+_TOO_MUCH: Final = "it takes too long or too much memory"
+
+
+class TemplateFails(Exception):
+    """Why a template cannot be compiled or worked out; holds nothing of the message."""
+
+
+async def render(template: str, message: Mapping[str, Any]) -> bytes:
+    """What ``template`` makes of ``message``. TemplateFails."""
+    given = json.dumps({"template": template, "message": message}).encode()
+    child = await asyncio.create_subprocess_exec(
+        *_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            made, why = await child.communicate(given)
+    except TimeoutError:
+        raise TemplateFails(_TOO_MUCH) from None
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+    return _judged(child.returncode, made, why)
+
+
+def check(template: str) -> None:
+    """TemplateFails, with the line, where it does not parse or compile. Blocks."""
+    given = json.dumps({"template": template}).encode()
+    try:
+        done = subprocess.run(  # noqa: S603 - this very file, by this very interpreter
+            _command(), input=given, capture_output=True, env=_environment(), timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TemplateFails(_TOO_MUCH) from None
+    _judged(done.returncode, done.stdout, done.stderr)
+
+
+def _judged(status: int | None, made: bytes, why: bytes) -> bytes:
+    if status == 0:
+        return made
+    raise TemplateFails(why.decode("utf-8", "replace").strip() if status == _FAILED else _TOO_MUCH)  # else a limit's signal ended it
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-P", __file__]
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to find its packages; the rest may hold secrets."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH") if name in os.environ}
+
+
+def _main() -> int:
+    _limit()
+    try:
+        given = json.load(sys.stdin)
+        template = ImmutableSandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(given["template"])
+        if "message" in given:
+            _write(template, given["message"])
+    except jinja2.TemplateSyntaxError as error:
+        sys.stderr.write(f"line {error.lineno}: {error.message}")
+    except _Large as error:
+        sys.stderr.write(str(error))
+    except MemoryError:
+        sys.stderr.write(_TOO_MUCH)
+    except Exception as error:  # noqa: BLE001 - whatever a template runs into is its own business; its text may hold anything
+        sys.stderr.write(type(error).__name__)
+    else:
+        return 0
+    return _FAILED
+
+
+class _Large(Exception):
+    """It makes more than ``LARGEST``."""
+
+
+def _write(template: jinja2.Template, message: object) -> None:
+    made = bytearray()
+    for piece in template.generate(message=message):
+        made += piece.encode("utf-8", "replace")
+        if len(made) > LARGEST:
+            raise _Large(f"it makes more than {LARGEST:,} bytes")
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
+
+
+def _limit() -> None:
+    now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
