@@ -49,18 +49,19 @@ def discover(
     config_dir: Path | None = None,
     home: Path | None = None,
     python: Path | None = None,
-    is_file: Callable[[Path], bool] = Path.is_file,
+    is_file: Callable[[Path], bool] | None = None,
 ) -> Discovery:
     """Look for Kometa. ``home`` and ``python`` are the settings', ``config_dir`` is the watched Kometa config directory.
 
     ``env`` is read for KOMETA_HOME and KOMETA_PYTHON only. Virtual environments' interpreters are not resolved: through a
     link to it an interpreter would lose its packages.
     """
+    is_file = is_file or _is_there
     looked: list[str] = []
     for where, place in _homes(env, user_home, config_dir, home):
         script = place / "kometa.py"
         if not is_file(script):
-            looked.append(f"{script}{where}: not there")
+            looked.append(f"{script}{where}: not there, or not readable by this user")
             continue
         tried = []
         for origin, candidate in _pythons(env, place, python):
@@ -70,6 +71,14 @@ def discover(
             tried.append(f"{candidate}{origin}")
         looked.append(f"{script}{where}: found, but none of these Pythons: {', '.join(tried)}")
     return Discovery(None, tuple(looked))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether this user sees a file there: a link may lead to where it may not look (below /root, say)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _homes(env: Mapping[str, str], user_home: Path, config_dir: Path | None, home: Path | None) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,24 @@ def test_on_real_files(tmp_path: Path) -> None:
     (tmp_path / "venv/bin/python").symlink_to("/usr/bin/env")
     found = discover({}, tmp_path / "nobody", config_dir=tmp_path / "config").found
     assert found == KometaPlace(tmp_path, tmp_path / "venv/bin/python")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_what_this_user_may_not_look_at_is_not_there(tmp_path: Path) -> None:
+    """A Kometa of root's, say, whose virtual environment links to a Python below /root: the daemon runs as another."""
+    open_to_all = Path(tempfile.mkdtemp(prefix="ks-", dir="/tmp"))
+    try:
+        open_to_all.chmod(0o755)
+        (open_to_all / "venv/bin").mkdir(parents=True)
+        (open_to_all / "kometa.py").touch()
+        (tmp_path / "python").touch()
+        (open_to_all / "venv/bin/python").symlink_to(tmp_path / "python")
+        os.seteuid(65534)
+        try:
+            found = discover({}, tmp_path, config_dir=open_to_all / "config").found
+            assert found is None or found.python != open_to_all / "venv/bin/python"
+            assert "not readable" in discover({"KOMETA_HOME": str(tmp_path)}, tmp_path).message
+        finally:
+            os.seteuid(0)
+    finally:
+        shutil.rmtree(open_to_all)
