@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from sidecar.places import address_of, open_places
 from sidecar.publish import Gallery
 from sidecar.review import Decided
 from sidecar.settings import Settings
+from sidecar.sight import is_closed, is_file
 from sidecar.store import Blobs, State
 
 PATIENCE: Final = aiohttp.ClientTimeout(total=300, connect=5)
@@ -91,7 +93,9 @@ def plain(decided: Decided) -> dict[str, Any]:
 async def _desk(settings: Settings, env: Mapping[str, str], redact: Redactor) -> AsyncIterator[Reviews]:
     """The store and the gallery, without a daemon; on leaving, the gallery shows what was decided. InUse, StoreError."""
     data = settings.data.absolute()
-    if not (data / "state.db").is_file():
+    if is_closed(data / "state.db"):
+        raise StoreError(f"{data} may not be read by this user (uid {os.geteuid()}): do it as the user that the daemon runs as")
+    if not is_file(data / "state.db"):
         raise StoreError(f"there are no runs in {data}: give the daemon's data directory with --data")
     async with contextlib.AsyncExitStack() as stack:
         places = await asyncio.to_thread(open_places, data, env)

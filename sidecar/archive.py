@@ -23,6 +23,7 @@ from typing import IO, Final
 
 from sidecar import __version__
 from sidecar.errors import StoreError
+from sidecar.sight import exists, is_closed, is_file, is_symlink
 from sidecar.store import copy_database, schema_of
 
 FORMAT: Final = 1
@@ -47,7 +48,9 @@ class Archived:
 
 def backup(data: Path, to: Path) -> Archived:
     """Write the archive ``to``, whole or not at all, readable by its owner only. StoreError where that cannot be. Blocks."""
-    if not (data / DATABASE).is_file():
+    if is_closed(data / DATABASE):
+        raise StoreError(f"{data} may not be read by this user (uid {os.geteuid()}): do it as the user that the daemon runs as")
+    if not is_file(data / DATABASE):
         raise StoreError(f"there is nothing to back up in {data}: it has no {DATABASE}")
     part = to.with_name(f".{to.name}.part")
     files = size = 0
@@ -83,7 +86,7 @@ def restore(archive: Path, data: Path, *, force: bool = False) -> Archived:
     What is there already is an error, or with ``force`` moved to ``data/replaced-...``. Everything is unpacked and checked
     before anything is moved. StoreError where the archive is damaged, foreign or newer. Blocks.
     """
-    there = [name for name in (DATABASE, *FOLDERS) if (data / name).exists()]
+    there = [name for name in (DATABASE, *FOLDERS) if exists(data / name)]
     if DATABASE in there and not force:
         raise StoreError(f"{data} has data already. With --force it is moved aside and replaced")
     try:
@@ -93,7 +96,7 @@ def restore(archive: Path, data: Path, *, force: bool = False) -> Archived:
             _check(fresh, archive)
             replaced = _move_aside(data, there) if there else None
             for name in (DATABASE, *FOLDERS):
-                if (fresh / name).exists():
+                if exists(fresh / name):
                     (fresh / name).replace(data / name)
     except (OSError, EOFError, tarfile.TarError, sqlite3.Error, ValueError) as error:
         raise StoreError(f"{archive} cannot be restored into {data}: {error}") from error
@@ -103,7 +106,7 @@ def restore(archive: Path, data: Path, *, force: bool = False) -> Archived:
 def _files(data: Path) -> Iterator[Path]:
     for folder in FOLDERS:
         for path in sorted((data / folder).rglob("*")):
-            if path.is_file() and not path.is_symlink() and "tmp" not in path.relative_to(data).parts[1:2]:
+            if is_file(path) and not is_symlink(path) and "tmp" not in path.relative_to(data).parts[1:2]:
                 yield path
 
 
@@ -177,6 +180,6 @@ def _move_aside(data: Path, names: list[str]) -> Path:
     aside = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     aside.mkdir()
     for name in (*names, f"{DATABASE}-wal", f"{DATABASE}-shm"):
-        if (data / name).exists():
+        if exists(data / name):
             (data / name).replace(aside / name)
     return aside

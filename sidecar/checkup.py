@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.settings import ScheduleSettings
+from sidecar.sight import exists, is_closed, is_file
 from sidecar.store import glance
 
 OLD: Final = 3 * 86_400.0
@@ -22,7 +23,9 @@ Told = tuple[str, str, str, str]
 def look(data: Path, schedule: ScheduleSettings) -> Iterator[Told]:
     """Reads only; a daemon may be at work. Blocks."""
     place = data / "state.db"
-    if not place.is_file():
+    if is_closed(place):  # told by doctor, of the whole directory
+        return
+    if not is_file(place):
         yield "state", "ok", "no database yet: it is made at the first start", ""
         return
     try:
@@ -58,7 +61,7 @@ def _backups(data: Path, schedule: ScheduleSettings) -> Told:
     age = time.time() - newest
     if newest and age < OLD:
         return "backups", "ok", f"the newest backup of the database is {age / 3600:.0f} h old", ""
-    begun = (data / "lock").stat().st_ctime if (data / "lock").exists() else time.time()
+    begun = (data / "lock").stat().st_ctime if exists(data / "lock") else time.time()
     if not newest and time.time() - begun < OLD:
         return "backups", "ok", "no backup of the database yet: the first is made in the night", ""
     return "backups", "warn", "there is no backup of the database of the last three days", "look at the log for 'maintenance'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,7 @@ from sidecar.progress import Progress
 from sidecar.sdnotify import Systemd
 from sidecar.service import Hear, Service
 from sidecar.settings import Settings, load_settings
+from sidecar.sight import exists, is_closed, is_dir, is_file
 
 Print = Callable[[object], None]
 Env = Mapping[str, str]
@@ -274,12 +276,13 @@ def _tell(run: Run, settings: Settings, progress: Progress) -> None:
 def _config_dir(options: argparse.Namespace) -> Path:
     """The directory given, or that of the config.yml given. InputError where there is none."""
     given: Path = options.directory.expanduser()
-    directory = given.parent if given.is_file() else given
-    if not directory.is_dir():
+    directory = given.parent if is_file(given) else given
+    if not is_dir(directory):
+        closed = is_closed(given)
         problem = Problem(
             severity=Severity.ERROR,
-            what=f"there is no directory {given}",
-            mend="give the directory that holds Kometa's config.yml",
+            what=f"{given} may not be looked at by this user (uid {os.geteuid()})" if closed else f"there is no directory {given}",
+            mend="give it the right to enter the directories above" if closed else "give the directory that holds Kometa's config.yml",
             source="settings",
         )
         raise InputError([problem])
@@ -311,10 +314,10 @@ def _settings(
 def _sample(data: Path) -> Path:
     """The sample config to edit: the checkout's own where there is one, else a copy of the installed one below ``data``."""
     checkout = HERE.parent / "config" / "kometa"
-    if (checkout / "config.yml").is_file():
+    if is_file(checkout / "config.yml"):
         return checkout
     copy = data / "config"
-    if not copy.exists():
+    if not exists(copy):
         shutil.copytree(HERE / "demo" / "sample" / "kometa", copy)
     return copy
 

@@ -28,6 +28,7 @@ from sidecar.gateway.policy import RULES, Action
 from sidecar.gateway.scope import Garbled, parse
 from sidecar.model import Change, Severity
 from sidecar.settings import Settings
+from sidecar.sight import exists, is_closed, is_socket
 
 FREE: Final = (200 * 1024**2, 2 * 1024**3)
 """Bytes free on the data directory's disk: below the first it fails, below the second it is told."""
@@ -102,7 +103,7 @@ def _apart(settings: Settings, scratch: Path) -> Settings:
     """``settings`` with everything that is written in ``scratch``; a worker that others started stays where it is."""
     there = settings.worker_socket
     engine = settings.engine
-    socket = there if engine.kind == "socket" or engine.exchange or engine.socket or there.is_socket() else None
+    socket = there if engine.kind == "socket" or engine.exchange or engine.socket or is_socket(there) else None
     return settings.model_copy(update={"data": scratch, "engine": engine.model_copy(update={"exchange": None, "socket": socket})})
 
 
@@ -119,7 +120,10 @@ def _config(config_dir: Path, settings: Settings, env: Mapping[str, str]) -> Fin
 
 
 def _data(data: Path) -> list[Finding]:
-    there = next(path for path in (data, *data.parents) if path.exists())
+    if is_closed(data):
+        what = f"{data} may not be looked at by this user (uid {os.geteuid()})"
+        return [Finding("data", State.FAIL, what, "run doctor as the daemon's user, or choose another --data")]
+    there = next(path for path in (data, *data.parents) if exists(path))
     if not os.access(there, os.W_OK | os.X_OK):
         return [
             Finding("data", State.FAIL, f"{data} cannot be written", f"give this user the right to write {there}, or choose another --data")

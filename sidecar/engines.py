@@ -20,6 +20,7 @@ from sidecar.errors import EngineMissing, PlexAway
 from sidecar.places import Places
 from sidecar.plex import PlexReader
 from sidecar.settings import Settings
+from sidecar.sight import is_socket
 from sidecar.tasks import Spawn
 
 
@@ -49,7 +50,7 @@ def choose(settings: Settings, env: Mapping[str, str], config_dir: Path) -> Choi
     if engine.kind == "socket":
         return Choice("socket", f"the worker at {settings.worker_socket}", exchange=settings.exchange)
     named = engine.kometa_home is not None or engine.kometa_python is not None or "KOMETA_HOME" in env
-    if engine.kind == "auto" and not named and (engine.exchange or engine.socket or settings.worker_socket.is_socket()):
+    if engine.kind == "auto" and not named and (engine.exchange or engine.socket or is_socket(settings.worker_socket)):
         return Choice("socket", f"no Kometa on this host, but a worker at {settings.worker_socket}", exchange=settings.exchange)
     if engine.kind == "process" or named or not engine.fallback:
         raise EngineMissing(found.message)

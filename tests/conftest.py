@@ -103,6 +103,13 @@ def short_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
+def open_dir(short_dir: Path) -> Path:
+    """Likewise, and anybody may look into it."""
+    short_dir.chmod(0o755)
+    return short_dir
+
+
+@pytest.fixture
 def data_dir(short_dir: Path) -> Path:
     """A free directory for the daemon's data; not made yet."""
     return short_dir / "data"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sidecar import __version__, cli
+from tests.somebody import somebody_else
 
 CONFIG = """\
 plex: {url: 'http://127.0.0.1:9', token: abcdefghijklmnop}
@@ -91,5 +93,47 @@ def test_doctor_says_what_fails(config: Path, tmp_path: Path, capsys: pytest.Cap
     assert cli.run([*arguments, "--json"]) == 1
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is False
-    assert {"part": "plex-0", "state": "fail"}.items() <= next(f for f in result["findings"] if f["state"] == "fail").items()
+    assert ("plex-0", "fail") in [(finding["part"], finding["state"]) for finding in result["findings"]]
     assert "abcdefghijklmnop" not in out + err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run CLOSED",
+        "render CLOSED",
+        "check CLOSED",
+        "check CONFIG",
+        "doctor CONFIG",
+        "run CONFIG",
+        "backup",
+        "restore FILE",
+        "approve",
+        "notifications",
+    ],
+)
+def test_what_belongs_to_another_user_is_told_as_such(
+    command: str, config: Path, open_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As somebody's own shell meets the directories of the service's user."""
+    closed = open_dir / "closed"
+    (closed / "data").mkdir(parents=True)
+    (closed / "data/state.db").touch()
+    (closed / "config").mkdir()
+    shutil.copytree(config, open_dir / "config")
+    closed.chmod(0o700)
+    words = {"CLOSED": str(closed / "config"), "CONFIG": str(open_dir / "config"), "FILE": str(closed / "backup.tar.gz")}
+    given = [words.get(word, word) for word in command.split()]
+    if command != "check CONFIG":
+        given += ["--data", str(closed / "data")]
+    cli.run(
+        ["doctor", str(config), "--engine", "draft", "--data", str(open_dir / "mine")]
+    )  # imports what it needs, before these files are out of sight
+    capsys.readouterr()
+    with somebody_else():
+        status = cli.run(given)
+    told = "".join(capsys.readouterr())
+    assert status == (0 if command == "check CONFIG" else 1)
+    if status:
+        assert str(closed) in told
+        assert "may not" in told or "Permission denied" in told or "cannot be written" in told or "may write" in told

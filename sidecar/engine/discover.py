@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sidecar import sight
+
 VENVS = (".venv", "venv", "kometa-venv", "env")
 """Names of virtual environments that people make inside Kometa's directory (Kometa's guides use the first three)."""
 
@@ -49,14 +51,13 @@ def discover(
     config_dir: Path | None = None,
     home: Path | None = None,
     python: Path | None = None,
-    is_file: Callable[[Path], bool] | None = None,
+    is_file: Callable[[Path], bool] = sight.is_file,
 ) -> Discovery:
     """Look for Kometa. ``home`` and ``python`` are the settings', ``config_dir`` is the watched Kometa config directory.
 
     ``env`` is read for KOMETA_HOME and KOMETA_PYTHON only. Virtual environments' interpreters are not resolved: through a
     link to it an interpreter would lose its packages.
     """
-    is_file = is_file or _is_there
     looked: list[str] = []
     for where, place in _homes(env, user_home, config_dir, home):
         script = place / "kometa.py"
@@ -71,14 +72,6 @@ def discover(
             tried.append(f"{candidate}{origin}")
         looked.append(f"{script}{where}: found, but none of these Pythons: {', '.join(tried)}")
     return Discovery(None, tuple(looked))
-
-
-def _is_there(path: Path) -> bool:
-    """Whether this user sees a file there: a link may lead to where it may not look (below /root, say)."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def _homes(env: Mapping[str, str], user_home: Path, config_dir: Path | None, home: Path | None) -> Iterator[tuple[str, Path]]:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sidecar.model import FrozenFile, Level, LibraryPlan, Revision, Target
 from sidecar.revision.overlay_files import safe_name
+from sidecar.sight import is_dir, is_file
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 BACKUP_SUFFIXES: Final = (".png", ".jpg", ".webp")
@@ -82,7 +83,7 @@ def find_assets(plan: LibraryPlan, target: Target, settings: Mapping[str, Any]) 
 def _holder(plan: LibraryPlan, directory: Path, folder: str, stem: str) -> Path | None:
     if not plan.asset_folders:
         return directory if _first(directory, stem) is not None else None
-    if (directory / folder).is_dir():
+    if is_dir(directory / folder):
         return directory / folder
     for depth in range(1, plan.asset_depth + 1):
         # unsorted, as Kometa's own glob: the first match counts
@@ -94,7 +95,7 @@ def _holder(plan: LibraryPlan, directory: Path, folder: str, stem: str) -> Path 
 
 def _first(directory: Path, stem: str) -> Path | None:
     names = glob.glob(f"{glob.escape(stem)}.*", root_dir=directory)  # noqa: PTH207 (as above)
-    matches = [path for name in names if (path := directory / name).suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    matches = [path for name in names if (path := directory / name).suffix.lower() in IMAGE_SUFFIXES and is_file(path)]
     exact = [path for path in matches if path.stem.lower() == stem.lower()]
     return next(iter(exact or matches), None)
 

@@ -5,6 +5,7 @@ Also remembers how each path's text must read in the preview's home, where every
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Final
 
 from sidecar.model import Problem, Severity
 from sidecar.revision.places import Finder, Places
+from sidecar.sight import exists, is_closed, is_dir, is_file
 from sidecar.yamlfile import Document, Where, nearest
 
 IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -51,7 +53,7 @@ class Collector:
 
     def file(self, text: str, role: str, document: Document, where: Where, *, required: bool = True) -> Path | None:
         """The file that ``text`` names, taken into the revision; None (and a problem, where it is required) if there is none."""
-        found = next((path for path in self._spellings(text, role) if path.is_file()), None)
+        found = next((path for path in self._spellings(text, role) if is_file(path)), None)
         if found is None:
             if required:
                 self._missing(text, role, document, where)
@@ -63,7 +65,7 @@ class Collector:
 
     def directory(self, text: str, document: Document, where: Where, *, what: str = "") -> Path | None:
         """The directory that ``text`` names; a warning in the words of ``what`` where there is none."""
-        found = next((path for path in self.finder.candidates(text) if path.is_dir()), None)
+        found = next((path for path in self.finder.candidates(text) if is_dir(path)), None)
         if found is None:
             if what:
                 self._missing(text, what, document, where, severity=Severity.WARNING)
@@ -81,11 +83,11 @@ class Collector:
         found = False
         for expanded in expansions(text, values):
             if "<<" not in expanded:
-                path = next((path for path in self._spellings(expanded, role) if path.is_file()), None)
+                path = next((path for path in self._spellings(expanded, role) if is_file(path)), None)
                 found = (path is not None and self._take(path, role, document, where)) or found
         fixed, tail = text[: text.index("<<")].rpartition("/")[0::2]
         tail += text[text.index("<<") :]
-        base = next((path for path in self.finder.candidates(fixed) if path.is_dir()), None) if fixed.strip("/") else None
+        base = next((path for path in self.finder.candidates(fixed) if is_dir(path)), None) if fixed.strip("/") else None
         if base is not None and self.finder.strays(base, named=base.parent) is None:
             matches = self._matches(base, tail, role)
             for path in matches:
@@ -105,11 +107,11 @@ class Collector:
         if path.is_absolute():
             if home is not None and path.is_relative_to(home):
                 inside = path.relative_to(home)
-            elif path.parts[1:2] == ("fonts",) and not Path(path).exists():
+            elif path.parts[1:2] == ("fonts",) and not exists(Path(path)):
                 inside = path.relative_to("/")
         if inside.is_absolute() or inside.parts[:1] != ("fonts",):
             return False
-        if home is not None and not (home / inside).is_file():
+        if home is not None and not is_file(home / inside):
             return False
         if str(inside) != text:
             self._own[text] = str(inside)
@@ -170,16 +172,16 @@ class Collector:
         wild = "".join("*" if char == "\0" else glob.escape(char) for char in wild)
         suffixes = SUFFIXES.get(role, frozenset())
         matches = (Path(base, found) for found in glob.glob(wild, root_dir=base))  # noqa: PTH207 (base.glob() cannot escape names)
-        return sorted(path for path in matches if path.suffix.lower() in suffixes and path.is_file())[: self.most]
+        return sorted(path for path in matches if path.suffix.lower() in suffixes and is_file(path))[: self.most]
 
     def _missing(self, text: str, role: str, document: Document, where: Where, severity: Severity = Severity.ERROR) -> None:
         tried = self.finder.candidates(text)
         beside = self.finder.config_dir / text
         if not self.finder.inside(tried[0]):
-            parent = next(parent for parent in tried[0].parents if parent.is_dir())
+            parent = next(parent for parent in tried[0].parents if is_dir(parent))
             self.watch.update({parent} if parent != Path(parent.anchor) else ())
-        close = next((near for path in tried if path.parent.is_dir() and (near := nearest(path.name, _names(path.parent)))), "")
-        if beside.exists() and not text.startswith("/"):
+        close = next((near for path in tried if is_dir(path.parent) and (near := nearest(path.name, _names(path.parent)))), "")
+        if exists(beside) and not text.startswith("/"):
             mend = f"Write config/{text}: Kometa looks from its own directory, not from the config directory."
         elif text.startswith("/"):
             mend = (
@@ -187,7 +189,11 @@ class Collector:
             )
         else:
             mend = close or f"Put it at {self.finder.shown(tried[0])}, or correct the path."
-        self._say(document.problem(severity, f"{ROLES.get(role, role)} '{text}' is not there", *where, mend=mend))
+        what = "is not there"
+        if any(map(is_closed, tried)):
+            what = f"may not be read by this user (uid {os.geteuid()})"
+            mend = "Give it the right to read the file and to enter the directories above it."
+        self._say(document.problem(severity, f"{ROLES.get(role, role)} '{text}' {what}", *where, mend=mend))
 
     def _refuse(self, path: Path, stray: Path, document: Document, where: Where) -> None:
         shown = self.finder.shown(path)
@@ -209,7 +215,9 @@ ROLES: Final = {"overlay": "the overlay file", "image": "the image", "font": "th
 
 
 def _names(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir())
+    with contextlib.suppress(OSError):  # it may be closed to us
+        return sorted(path.name for path in directory.iterdir())
+    return []
 
 
 def expansions(text: str, values: Mapping[str, Iterable[str]]) -> set[str]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sidecar.model import Level, Severity
 from sidecar.revision.collect import FONTS, IMAGES, Collector, expansions
 from sidecar.revision.names import LEVEL_KEYS
+from sidecar.sight import is_dir
 from sidecar.yamlfile import Document, Where, nearest, scalars
 
 SOURCES: Final = ("file", "git", "repo", "url", "default", "pmm")
@@ -136,7 +137,7 @@ def _collect_loose(collector: Collector, document: Document, where: Where, text:
     suffix = text[text.rindex(".") :].lower() if "." in text else ""
     if suffix in IMAGES or suffix in FONTS:
         collector.file(text, "font" if suffix in FONTS else "image", document, where, required=False)
-    elif any(collector.finder.inside(path) or path.is_dir() for path in collector.finder.candidates(text)) and text.strip("/.").count("/"):
+    elif any(collector.finder.inside(path) or is_dir(path) for path in collector.finder.candidates(text)) and text.strip("/.").count("/"):
         collector.directory(text, document, where)
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from sidecar.sight import exists
+
 FROZEN: Final = "config/.frozen"
 """POSIX path below the home."""
 
@@ -57,13 +59,13 @@ class Finder:
             if path.is_relative_to(prefix):
                 return (Path(os.path.normpath(self.path_map[start] / path.relative_to(prefix))),)
         here = Path(path)
-        if path.is_relative_to("/config") and not Path("/config").exists():
+        if path.is_relative_to("/config") and not exists(Path("/config")):
             return (self.config_dir / path.relative_to("/config"),)
         return (here,)
 
     def find(self, text: str) -> Path | None:
         """The first candidate that exists."""
-        return next((path for path in self.candidates(text) if path.exists()), None)
+        return next((path for path in self.candidates(text) if exists(path)), None)
 
     def inside(self, path: Path) -> bool:
         """Lexically inside the config directory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from sidecar.revision.overlay_files import OWN_LEVELS, collect_document, collect
 from sidecar.revision.places import Finder, Places
 from sidecar.revision.reading import Entry, LibraryReading, Reading, ReadOptions
 from sidecar.revision.secrets import keyed_secrets, redacted, secrets_of, standable
+from sidecar.sight import is_closed, is_dir, is_file
 from sidecar.yamlfile import Document, Where, nearest, scalars
 
 CONFIG = "config.yml"
@@ -36,7 +38,7 @@ def read(config_dir: Path, options: ReadOptions | None = None) -> Reading:
     """
     options = options or ReadOptions()
     directory = Path(config_dir).expanduser().absolute()
-    if directory.name == CONFIG and not directory.is_dir():
+    if directory.name == CONFIG and not is_dir(directory):
         directory = directory.parent
     return _Reader(directory, options).read()
 
@@ -89,9 +91,12 @@ class _Reader:
 
     def _config(self) -> Document:
         path = self._dir / CONFIG
-        if not path.is_file():
-            what = f"there is no {CONFIG} in {self._dir}" if self._dir.is_dir() else f"{self._dir} is not a directory"
+        if not is_file(path):
+            what = f"there is no {CONFIG} in {self._dir}" if is_dir(self._dir) else f"{self._dir} is not a directory"
             mend = "Give the directory that Kometa reads its config.yml from."
+            if is_closed(path):
+                what = f"{path} may not be looked at by this user (uid {os.geteuid()})"
+                mend = f"Give it the right to read {self._dir} and to enter the directories above it."
             raise ConfigError([Problem(severity=Severity.ERROR, what=what, mend=mend, file=CONFIG, source="config")])
         self._collector.roles[path] = "config"
         config = self._parse(path)
@@ -117,7 +122,7 @@ class _Reader:
 
     def _environment(self) -> Mapping[str, str]:
         path = self._dir / ".env"
-        if not path.is_file() or self._collector.finder.strays(path) is not None:
+        if not is_file(path) or self._collector.finder.strays(path) is not None:
             return self._options.env
         text = read_bytes(path, most=MOST_YAML, name=".env").decode("utf-8", "replace")
         # load_dotenv never overrides what the environment has
@@ -214,7 +219,7 @@ class _Reader:
         name = entry.text.removeprefix("overlays/").removesuffix(".yml").removesuffix(".yaml")
         directory = home / "defaults" / "overlays"
         path = directory / f"{name}.yml"
-        if not path.is_file():
+        if not is_file(path):
             known = [file.stem for file in directory.glob("*.yml") if file.stem != "templates"]
             mend = nearest(name, known) or f"Kometa has: {', '.join(sorted(known))}."
             self._collector.say(
@@ -222,7 +227,7 @@ class _Reader:
             )
             return frozenset()
         for used in (path, directory / "templates.yml"):
-            if used.is_file():
+            if is_file(used):
                 self._defaults[used] = used.read_text(encoding="utf-8", errors="replace")
         direct = next((entry.variables[key] for key in ("builder_level", "overlay_level") if entry.variables.get(key)), None)
         if direct is not None:

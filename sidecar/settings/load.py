@@ -21,6 +21,7 @@ from sidecar.errors import ConfigError, SettingsError
 from sidecar.model import Problem, Severity
 from sidecar.settings.models import Settings
 from sidecar.settings.secrets import read_secret, secret_directories
+from sidecar.sight import is_file
 from sidecar.yamlfile import Document, Where, load_text, nearest, parse
 
 PREFIX: Final = "KOMETA_SIDECAR_"
@@ -199,7 +200,7 @@ def _merge_secrets(into: dict[str, Any], origins: dict[Where, _Origin], env: Map
             continue
         for directory in secret_directories(env):
             path = directory / "_".join(str(step) for step in where)
-            if path.is_file():
+            if is_file(path):
                 value = read_secret(path, str(path), problems)
                 if value is not None:
                     _put(into, where, value)
@@ -218,7 +219,7 @@ def _merge_destination_secrets(into: dict[str, Any], env: Mapping[str, str], pro
             continue
         for key in ("url", "secret"):
             files = (directory / f"notifications_{each['name']}_{key}" for directory in secret_directories(env))
-            path = next((path for path in files if path.is_file()), None)
+            path = next((path for path in files if is_file(path)), None)
             if path is not None and (value := read_secret(path, str(path), problems)) is not None:
                 each[key] = value
 

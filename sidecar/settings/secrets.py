@@ -9,6 +9,7 @@ from typing import Final
 
 from sidecar.errors import SettingsError
 from sidecar.model import Problem, Severity
+from sidecar.sight import is_dir, is_file
 
 RUN_SECRETS: Final = Path("/run/secrets")
 LARGEST: Final = 64 * 1024
@@ -55,8 +56,8 @@ def kometa_environment(env: Mapping[str, str]) -> dict[str, str]:
     problems: list[Problem] = []
     found: dict[str, str] = {}
     for directory in reversed(secret_directories(env)):
-        for path in sorted(directory.glob("[kK][oO][mM][eE][tT][aA]_*")) if directory.is_dir() else ():
-            if path.is_file() and not path.name.upper().startswith(OWN_PREFIX):
+        for path in sorted(directory.glob("[kK][oO][mM][eE][tT][aA]_*")) if is_dir(directory) else ():
+            if is_file(path) and not path.name.upper().startswith(OWN_PREFIX):
                 value = read_secret(path, str(path), problems)
                 if value is not None:
                     found[path.name.upper()] = value

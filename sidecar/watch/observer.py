@@ -29,6 +29,8 @@ from watchdog.events import (
 from watchdog.observers.api import ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
 
+from sidecar.sight import is_symlink
+
 _log = logging.getLogger(__name__)
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
@@ -160,4 +162,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _is_directory(event: FileSystemEvent, path: str) -> bool:
-    return event.is_directory or Path(path).is_symlink()
+    return event.is_directory or is_symlink(Path(path))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sidecar.sight import is_dir
 from sidecar.watch.ignore import ignored
 from sidecar.watch.settle import Signature
 
@@ -91,7 +92,7 @@ class _Walk:
 
     def path(self, path: Path) -> None:
         """A followed file or directory."""
-        if path.is_dir():
+        if is_dir(path):
             self.tree(path)
         else:
             self._file(self._trace(path), always=True)
@@ -138,7 +139,7 @@ class _Walk:
             if entry.is_symlink():
                 self.links = True
                 final = self._trace(path)
-                if final.is_dir():
+                if is_dir(final):
                     self._plant(final, todo)
                 else:
                     self._file(path)
@@ -180,6 +181,6 @@ class _Walk:
 
 def _nearest(path: Path) -> Path:
     """The nearest directory on the way up that exists."""
-    while not path.is_dir() and path != path.parent:
+    while not is_dir(path) and path != path.parent:
         path = path.parent
     return path

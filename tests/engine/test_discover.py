@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from sidecar.engine.discover import KometaPlace, discover
+from tests.somebody import somebody_else
 
 USER = Path("/home/me")
 
@@ -77,22 +75,15 @@ def test_on_real_files(tmp_path: Path) -> None:
     assert found == KometaPlace(tmp_path, tmp_path / "venv/bin/python")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_what_this_user_may_not_look_at_is_not_there(tmp_path: Path) -> None:
+def test_what_this_user_may_not_look_at_is_not_there(tmp_path: Path, open_dir: Path) -> None:
     """A Kometa of root's, say, whose virtual environment links to a Python below /root: the daemon runs as another."""
-    open_to_all = Path(tempfile.mkdtemp(prefix="ks-", dir="/tmp"))
-    try:
-        open_to_all.chmod(0o755)
-        (open_to_all / "venv/bin").mkdir(parents=True)
-        (open_to_all / "kometa.py").touch()
-        (tmp_path / "python").touch()
-        (open_to_all / "venv/bin/python").symlink_to(tmp_path / "python")
-        os.seteuid(65534)
-        try:
-            found = discover({}, tmp_path, config_dir=open_to_all / "config").found
-            assert found is None or found.python != open_to_all / "venv/bin/python"
-            assert "not readable" in discover({"KOMETA_HOME": str(tmp_path)}, tmp_path).message
-        finally:
-            os.seteuid(0)
-    finally:
-        shutil.rmtree(open_to_all)
+    (open_dir / "venv/bin").mkdir(parents=True)
+    (open_dir / "kometa.py").touch()
+    (tmp_path / "python").touch()
+    (open_dir / "venv/bin/python").symlink_to(tmp_path / "python")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with somebody_else():
+        found = discover({}, tmp_path, config_dir=open_dir / "config").found
+        assert found is None or found.python != open_dir / "venv/bin/python"
+        assert "not readable" in discover({"KOMETA_HOME": str(closed)}, tmp_path).message

@@ -12,6 +12,7 @@ from sidecar.model import Level, Severity
 from sidecar.revision.environment import parse_env, references, resolve
 from sidecar.revision.overlay_files import safe_name
 from tests.revision.conftest import PLEX, Site, told
+from tests.somebody import somebody_else
 
 FROM_ITS_OWN = "Write config/overlays/my.yml: Kometa looks from its own directory, not from the config directory."
 ALL = "    plex_all: true\n"
@@ -22,6 +23,21 @@ def overlay(attributes: str, name: str = "A") -> str:
 
 
 # ── config.yml ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_this_user_may_not_look_at(open_dir: Path) -> None:
+    """A config for the service's user that names a file of root's; then the config directory itself is closed."""
+    site = Site(open_dir)
+    place = site.write("../closed/x.yml", "overlays: {}")
+    place.parent.chmod(0o700)
+    site.write("config.yml", PLEX + f"libraries:\n  A:\n    overlay_files:\n    - file: {place}\n")
+    told(site.read())
+    with somebody_else():
+        (line,) = told(site.read())
+    assert line.startswith(f"config.yml:6 the overlay file '{place}' may not be read by this user (uid 65534) [Give it the right")
+    site.dir.chmod(0o700)
+    with somebody_else(), pytest.raises(ConfigError, match=r"config\.yml may not be looked at by this user \(uid 65534\)"):
+        site.read()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 from sidecar.model import Change
 from sidecar.watch import Mode, Timing, Watcher
 from sidecar.watch.mounts import parse_mountinfo
+from tests.somebody import somebody_else
 
 FAST = Timing(closed=0.05, written=0.15)
 QUIET = 0.3
@@ -464,3 +465,20 @@ async def test_a_closed_save_does_not_wait_for_the_long_window(config: Path) -> 
             else:
                 assert change.paths == (config / "config.yml",)
                 await watcher.stop()
+
+
+async def test_a_directory_that_is_closed_to_us_for_a_while(open_dir: Path) -> None:
+    """Whatever an event tells of may be out of sight when it is looked at; what comes later must be heard all the same."""
+    config = open_dir / "config"
+    config.mkdir()
+    place = config / "config.yml"
+    place.write_text("a: 1\n")
+    async with watching(config) as watched:
+        writer = await asyncio.create_subprocess_exec("sh", "-c", f"read x; echo 'a: 2' > {place}", stdin=subprocess.PIPE)
+        config.chmod(0o700)
+        with somebody_else():
+            await writer.communicate(b"now\n")
+            await watched.drain()
+        config.chmod(0o755)
+        place.write_text("a: 3\n")
+        await watched.until(place)
