@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,3 +46,31 @@ def test_a_weaker_or_broken_unit_is_found(units: Path, old: str, new: str, words
     done = check(units)
     assert done.returncode != 0
     assert words in done.stdout
+
+
+def test_a_worker_that_was_not_enabled_is_not_started() -> None:
+    """``Wants=`` would start it wherever its file lies, and without a Kometa for it it would fail again and again."""
+    assert "kometa-sidecar-worker" not in (SYSTEMD / "kometa-sidecar.service").read_text()
+
+
+def test_the_command_line_is_run_as_the_service_runs() -> None:
+    unit = (SYSTEMD / "kometa-sidecar.service").read_text()
+    command = (SYSTEMD / "kometa-sidecar").read_text()
+    subprocess.run(["sh", "-n", SYSTEMD / "kometa-sidecar"], check=True)
+    for line in ("User=kometa-sidecar", "Group=kometa-sidecar", "UMask=0027", "EnvironmentFile=-/etc/kometa-sidecar/environment"):
+        assert f"\n{line}\n" in unit
+        assert f"--property={line}" in command
+    assert "\nEnvironment=KOMETA_SIDECAR_SETTINGS=/etc/kometa-sidecar/sidecar.yml\n" in unit
+    assert "--setenv=KOMETA_SIDECAR_SETTINGS=/etc/kometa-sidecar/sidecar.yml" in command
+    assert "StateDirectory=kometa-sidecar\n" in unit
+    assert "--setenv=STATE_DIRECTORY=/var/lib/kometa-sidecar" in command
+    assert os.access(SYSTEMD / "kometa-sidecar", os.X_OK)
+
+
+def test_every_file_that_the_guide_copies_is_there() -> None:
+    """docs/install.md, commands below /opt/kometa-sidecar, which is a clone of this."""
+    root = SYSTEMD.parent
+    named = re.findall(r"/opt/kometa-sidecar/((?:systemd|config)/\S+)", (root / "docs/install.md").read_text())
+    assert len(named) >= 4
+    for name in named:
+        assert list(root.glob(name)), name
