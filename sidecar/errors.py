@@ -11,6 +11,7 @@ SidecarError
 ├── EngineError
 │   ├── EngineMissing       no Kometa found, image missing
 │   ├── EngineAway          the worker is gone or does not answer; it is restarted
+│   │   └── EngineHung      it listens, and says nothing: whoever started it must end it
 │   └── EngineMismatch      a worker of another version
 ├── GatewayError
 │   └── CanaryFailed        the self-test got a write through: the daemon must not start
@@ -75,6 +76,10 @@ class EngineMissing(EngineError):
 
 class EngineAway(EngineError):
     """The worker died or does not answer."""
+
+
+class EngineHung(EngineAway):
+    """The worker takes connections and does not greet: it is stopped, or stuck for good."""
 
 
 class EngineMismatch(EngineError):

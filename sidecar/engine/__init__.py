@@ -26,6 +26,9 @@ class Engine(Protocol):
     def info(self) -> EngineInfo | None:
         """Who draws, once started; None before, and while the worker is away."""
 
+    async def check(self) -> None:
+        """Make sure that an idle worker answers; one that does not is given up, and had anew. Returns when that is known."""
+
     async def turned(self) -> None:
         """Returns at the next time that a worker is there or away again."""
 

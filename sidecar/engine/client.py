@@ -20,7 +20,7 @@ from renderer.protocol import PROTOCOL, Decoder, ProtocolError, encode
 from sidecar import __version__
 from sidecar.engine import Report
 from sidecar.engine.messages import Problems, end_of, events_of, kind_of, remember, remember_end
-from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
+from sidecar.errors import EngineAway, EngineError, EngineHung, EngineMismatch, EngineMissing
 from sidecar.model import (
     EngineInfo,
     Outcome,
@@ -70,6 +70,7 @@ class WorkerLink(asyncio.Protocol):
         self._greeting: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._closed: asyncio.Future[str] = loop.create_future()
         self._catalogue: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._pong: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._running: _Running | None = None
         self._counter = itertools.count(1)
         self._heard = loop.time()
@@ -77,7 +78,9 @@ class WorkerLink(asyncio.Protocol):
 
     @classmethod
     async def connect(cls, path: Path, lost: Callable[[], None]) -> WorkerLink:
-        """A greeted link to the worker at ``path``. EngineAway where nobody answers, EngineMismatch for another protocol."""
+        """A greeted link to the worker at ``path``. EngineAway where nobody listens, EngineHung where somebody only listens,
+        EngineMismatch for another protocol.
+        """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(HELLO_TIMEOUT):
@@ -88,7 +91,7 @@ class WorkerLink(asyncio.Protocol):
                     link.abort()
                     raise
         except TimeoutError as error:
-            raise EngineAway(f"the worker at {path} does not answer") from error
+            raise EngineHung(f"the worker at {path} does not answer") from error
         except OSError as error:
             raise EngineAway(f"no worker at {path}: {error.strerror or error}") from error
         return link
@@ -119,6 +122,17 @@ class WorkerLink(asyncio.Protocol):
         if not self._catalogue.done():
             raise EngineAway("the worker does not say which overlay files Kometa has")
         return self._catalogue.result()
+
+    async def check(self) -> None:
+        """Close the link to an idle worker that says nothing for SILENCE. A render looks for itself."""
+        if self._running is not None or not self.alive:
+            return
+        self._pong = asyncio.get_running_loop().create_future()
+        self._send({"type": "ping", "n": next(self._counter)})
+        await self._either(self._pong, SILENCE)
+        if not self._pong.done() and self._running is None and self.alive:
+            log.warning("the worker hangs: it does not answer")
+            self.abort()
 
     @property
     def alive(self) -> bool:
@@ -245,9 +259,13 @@ class WorkerLink(asyncio.Protocol):
             if not self._catalogue.done():
                 self._catalogue.set_result(message)
             return
+        if message["type"] == "pong":
+            if not self._pong.done():
+                self._pong.set_result(message)
+            return
         running = self._running
         if running is None or message.get("id") != running.id:
-            return  # a pong, or the tail of a render that was cancelled
+            return  # the tail of a render that was cancelled
         kind = message["type"]
         if kind in ("done", "refused"):
             if not running.done.done():
@@ -310,6 +328,11 @@ class WorkerEngine(ABC):
             await self.start()
         assert self._link is not None
         return await self._link.render(job, report, self._where)
+
+    async def check(self) -> None:
+        """See Engine."""
+        if self._link is not None:
+            await self._link.check()
 
     async def stop(self) -> None:
         self._stopping = True

@@ -22,7 +22,7 @@ from sidecar.engine import cage
 from sidecar.engine.client import Spawn, WorkerLink
 from sidecar.engine.docker_api import Docker, Found
 from sidecar.engine.remote import SOCKET, RemoteEngine
-from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
+from sidecar.errors import EngineAway, EngineError, EngineHung, EngineMismatch, EngineMissing
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +98,19 @@ class ContainerEngine(RemoteEngine):
         await self._ask(self._lay_out, wish.user)
         container = await self._ask(self._settle, wish)
         until = time.monotonic() + START_TIMEOUT
+        replaced = False
         while time.monotonic() < until:
             try:
                 return await self._connect()
             except EngineMismatch as error:
                 raise EngineMismatch(f"image {self._image}: {error}") from error
+            except EngineHung:
+                if replaced:
+                    raise
+                log.warning("the worker in container %s hangs: another one takes its place", wish.name)
+                await self._ask(self._docker.remove, container)  # Docker sees a process that runs, and would keep it
+                container, replaced = await self._ask(self._settle, wish), True
+                continue
             except EngineAway:
                 await asyncio.sleep(LOOK)
             found = await self._ask(self._docker.look, container)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sidecar.engine.client import Spawn, WorkerLink
 from sidecar.engine.remote import RemoteEngine
+from sidecar.errors import EngineHung
 
 
 class SocketEngine(RemoteEngine):
@@ -18,7 +19,10 @@ class SocketEngine(RemoteEngine):
         super().__init__(socket, exchange, via="socket", spawn=spawn, shelf=shelf)
 
     async def _reach(self) -> WorkerLink:
-        return await self._connect()
+        try:
+            return await self._connect()
+        except EngineHung as error:
+            raise EngineHung(f"{error}: restart it (docker compose restart worker, or systemctl restart kometa-sidecar-worker)") from error
 
     async def _leave(self, link: WorkerLink | None) -> None:
         if link is not None:

@@ -65,6 +65,7 @@ class Probes:
             pause = TENSE
             while self._engine.info is not None:
                 await self._turned(CALM)
+                await self._engine.check()
             await asyncio.sleep(1)  # the engine gets it back by itself; and one that dies at once must not keep us busy
 
     async def _turned(self, most: float) -> None:

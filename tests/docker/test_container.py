@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from sidecar.engine import client
 from sidecar.engine.container import ContainerEngine, Limits
 from sidecar.engine.docker_api import Docker
 from sidecar.errors import EngineAway, EngineError, EngineMissing
@@ -200,6 +202,25 @@ async def test_killed_workers_and_containers_come_back(bench: Bench, monkeypatch
     await until(lambda: engine.info is not None)
     (other,) = bench.ours
     assert other != container
+
+
+async def test_a_worker_that_hangs_in_its_container_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker sees a process that runs; it has to be told."""
+    for name, value in (("BEAT", 0.1), ("SILENCE", 0.5), ("HELLO_TIMEOUT", 1.0), ("RESTARTS", (0.1, 1.0))):
+        monkeypatch.setattr(client, name, value)
+    engine = bench.make()
+    await engine.start()
+    (hung,) = bench.ours
+    home = make_shard(bench.exchange / "work" / "run" / "0", "import time\ntime.sleep(60)")
+    (bench.exchange / "gateway" / "gateway.sock").touch()
+    render = asyncio.create_task(engine.render(make_job(bench.exchange / "gateway" / "gateway.sock", [(home, "t")]), lambda _event: None))
+    await until(lambda: len(subprocess.run(["docker", "top", hung], capture_output=True, text=True, check=True).stdout.splitlines()) > 2)
+    os.kill(inspect(hung)["State"]["Pid"], signal.SIGSTOP)
+    with pytest.raises(EngineAway, match="hangs"):
+        await render
+    await until(lambda: engine.info is not None)
+    assert hung not in bench.ours
+    assert len(bench.ours) == 1
 
 
 async def test_a_missing_image_is_said_and_nothing_is_fetched(

@@ -205,6 +205,21 @@ async def test_a_hung_worker_is_given_up_and_replaced(make: Make, tmp_path: Path
     assert engine.pid != worker
 
 
+async def test_a_worker_that_hangs_while_nobody_renders_is_replaced(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SILENCE", 0.5)
+    engine = make()
+    await engine.start()
+    worker = engine.pid
+    assert worker
+    await engine.check()
+    assert engine.pid == worker
+    os.kill(worker, signal.SIGSTOP)
+    await engine.check()
+    await until(lambda: engine.info is not None and engine.pid != worker, within=20)
+    assert not alive(worker)
+    assert (await engine.render(make_job(Path("/x"), shards(tmp_path, "")), lambda _event: None)).kind is OutcomeKind.FINISHED
+
+
 async def test_a_killed_daemon_leaves_no_orphan(short_dir: Path, tmp_path: Path) -> None:
     home = make_kometa(tmp_path / "k")
     shard = make_shard(tmp_path / "s", SLEEP)

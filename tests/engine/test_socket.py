@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sidecar import __version__
 from sidecar.engine.catalogue import keep, kept
 from sidecar.engine.remote import RemoteEngine
 from sidecar.engine.socket import SocketEngine
-from sidecar.errors import EngineAway, EngineError, EngineMismatch
+from sidecar.errors import EngineAway, EngineError, EngineHung, EngineMismatch
 from sidecar.model import OutcomeKind
 from sidecar.tasks import Tasks
 from tests.engine.rig import make_job
@@ -93,6 +94,22 @@ async def test_a_worker_that_comes_back_is_found_again(
         async with asyncio.timeout(20):
             while engine.info is None:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_worker_that_hangs_is_told_with_the_remedy(
+    engine: SocketEngine, exchange: Path, kometa: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only whoever started it can end it."""
+    monkeypatch.setattr("sidecar.engine.client.HELLO_TIMEOUT", 0.5)
+    async with running(exchange, kometa) as worker:
+        await reached(engine)
+        await engine.stop()
+        worker.send_signal(signal.SIGSTOP)
+        with pytest.raises(EngineHung, match=r"does not answer: restart it .*docker compose restart worker"):
+            await engine.start()
+        worker.send_signal(signal.SIGCONT)
+        monkeypatch.undo()
+        assert (await engine.start()).via == "socket"
 
 
 async def test_what_kometa_brings_is_told_and_kept(engine: SocketEngine, exchange: Path, kometa: Path, tmp_path: Path) -> None:

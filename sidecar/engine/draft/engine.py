@@ -87,6 +87,9 @@ class DraftEngine:
         """There is no worker to lose."""
         return int(self._info is not None)
 
+    async def check(self) -> None:
+        """There is no worker to hang."""
+
     async def turned(self) -> None:
         """Never: there is no worker to come or go."""
         await asyncio.Event().wait()
