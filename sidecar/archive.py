@@ -29,6 +29,8 @@ from sidecar.store import copy_database, schema_of
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "state.db"
+LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+"""SQLite's own, beside the database: without it they would be taken for the restored one's."""
 FOLDERS: Final = ("blobs", "revisions", "gallery", "logs")
 _MARGIN: Final = 64 * 1024**2
 """Bytes that must stay free on the disk after a restore."""
@@ -86,7 +88,7 @@ def restore(archive: Path, data: Path, *, force: bool = False) -> Archived:
     What is there already is an error, or with ``force`` moved to ``data/replaced-...``. Everything is unpacked and checked
     before anything is moved. StoreError where the archive is damaged, foreign or newer. Blocks.
     """
-    there = [name for name in (DATABASE, *FOLDERS) if exists(data / name)]
+    there = [name for name in (DATABASE, *LOGS, *FOLDERS) if exists(data / name)]
     if DATABASE in there and not force:
         raise StoreError(f"{data} has data already. With --force it is moved aside and replaced")
     try:
@@ -179,7 +181,6 @@ def _check(fresh: Path, archive: Path) -> None:
 def _move_aside(data: Path, names: list[str]) -> Path:
     aside = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     aside.mkdir()
-    for name in (*names, f"{DATABASE}-wal", f"{DATABASE}-shm"):
-        if exists(data / name):
-            (data / name).replace(aside / name)
+    for name in names:
+        (data / name).replace(aside / name)
     return aside

@@ -73,6 +73,12 @@ def regular(folder: Path, stem: str) -> list[Path]:
     return sorted(folder.glob(f"{stem}-[0-9]*T[0-9]*.db"), reverse=True)
 
 
+def prune_special(folder: Path, stem: str, *, keep: int) -> None:
+    """Remove all but the newest ``keep`` of the named backups, those made before migrations."""
+    for old in [path for path in every(folder, stem) if path not in set(regular(folder, stem))][keep:]:
+        old.unlink(missing_ok=True)
+
+
 def every(folder: Path, stem: str) -> list[Path]:
     """All backups of ``STEM.db``, those made before a migration too, newest first by when they were made."""
     return sorted(folder.glob(f"{stem}-*.db"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -13,7 +13,6 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from typing import Final, TypeVar
 
 from sidecar.errors import StoreError
 from sidecar.model import Problem, Severity
-from sidecar.store import care, salvage
+from sidecar.store import care, mending
 from sidecar.store.disk import disk_words
 from sidecar.store.schema import MIGRATIONS
 
@@ -32,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 BUSY: Final = 10.0
 """Seconds to wait for another process's transaction."""
+
+BEFORE_MIGRATIONS: Final = 3
+"""How many of the copies made before migrations are kept."""
 
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -115,79 +117,73 @@ class Database:
         except OSError as error:
             raise StoreError(disk_words(error, f"the state in {self.path.parent}")) from error
         try:
+            if self._lock is not None and mending.finish(self.path):
+                self.rebuilt = True  # an earlier start was cut off at the very end of it
             try:
                 self._connection = _connect(self.path)
             except sqlite3.DatabaseError as error:
-                if _code(error) not in _DAMAGE:
+                if _code(error) not in _DAMAGE or self._lock is None:
                     raise
                 self._begin_again(str(error))
             else:
                 self._migrate(self._connection)
         except sqlite3.Error as error:
             raise StoreError(_words(error, self.path)) from error
+        except OSError as error:
+            raise StoreError(disk_words(error, f"the damaged state database {self.path}")) from error
 
     def _take_lock(self) -> None:
-        """Two daemons on one data directory would undo each other's work: the second is told so."""
-        if self._shared:
-            return
-        self._lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Two daemons on one data directory would undo each other's work: the second is told so.
+
+        With ``shared`` the lock is taken where it is free; without it nothing is mended or migrated beneath its holder.
+        """
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            os.close(lock)
+            if self._shared:
+                return
             raise StoreError(
                 f"another kometa-sidecar (process {pid or 'unknown'}) uses {self.path.parent}: stop it, or choose another data directory"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = lock
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version < len(MIGRATIONS) and self._lock is None:
+            raise StoreError(f"{self.path} is of an older version, and a daemon works with it: restart the daemon first")
         if 0 < version < len(MIGRATIONS):
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
             place = self._backup(self.path.parent / care.FOLDER, f"before-schema-{len(MIGRATIONS)}-{stamp}", None)
             _log.info("the state database goes from schema %d to %d; as it was, it is kept in %s", version, len(MIGRATIONS), place)
         _migrate(connection, self.path)
+        if 0 < version < len(MIGRATIONS):
+            care.prune_special(self.path.parent / care.FOLDER, self.path.stem, keep=BEFORE_MIGRATIONS)
 
     def _begin_again(self, why: str) -> None:
-        """The file is damaged: set it aside; begin with the newest backup and what can still be read."""
-        aside = self._set_aside()
-        origin = salvage.from_backup(self.path.parent / care.FOLDER, self.path)
+        """The file is damaged: begin with the newest backup and what can still be read; the damaged one is kept aside.
+
+        It stays under its own name, too, until all is there: a full disk or a kill in the middle loses nothing.
+        """
+        mended = mending.mend(self.path, lambda place: _fresh(place, self.path))
         self._connection = _connect(self.path)
-        _migrate(self._connection, self.path)
-        with _transaction(self._connection, durable=True):
-            # Of a backup's letters nobody knows whether they were sent since; what can be read of the damaged file does.
-            words = "it was waiting in a backup: whether it was sent is not known"
-            self._connection.execute("UPDATE outbox SET state = 'dead', error = ? WHERE state IN ('pending', 'claimed')", (words,))
-            try:
-                rows = salvage.rows_of(aside, self._connection)
-            except OSError as error:
-                _log.warning("nothing could be read from the damaged database: %s", disk_words(error, str(aside)))
-                rows = Counter()
         self.rebuilt = True
-        begun = f"the backup {origin.name}" if origin else "an empty one"
-        counts = f"{rows['runs']} runs and {rows['baselines']} approvals"
+        begun = f"the backup {mended.origin.name}" if mended.origin else "an empty one"
+        counts = f"{mended.rows['runs']} runs and {mended.rows['baselines']} approvals"
         problem = Problem(
             severity=Severity.ERROR,
-            what=f"the state database was damaged ({why}); it was set aside as {aside.name}. "
+            what=f"the state database was damaged ({why}); it was set aside as {mended.aside.name}. "
             f"Work goes on with {begun} and what could be read of the damaged one: {counts}",
-            mend=f"look at the disk's health; delete {aside} once nothing is missed",
+            mend=f"look at the disk's health; delete {mended.aside} once nothing is missed",
             file=str(self.path),
             source="store",
         )
         _log.error("%s", problem.what)
         self.problems = (*self.problems, problem)
-
-    def _set_aside(self) -> Path:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
-        try:
-            for end in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    Path(f"{self.path}{end}").replace(f"{aside}{end}")
-        except OSError as error:
-            raise StoreError(disk_words(error, f"the damaged state database {self.path}")) from error
-        return aside
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -208,6 +204,23 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
         _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _fresh(place: Path, path: Path) -> sqlite3.Connection:
+    """A database of today's schema in ``place``, to be filled in one transaction; ``path`` is what messages call it."""
+    connection = sqlite3.connect(place, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA foreign_keys=ON")
+        _migrate(connection, path)
+        # Of a backup's letters nobody knows whether they were sent since; what can be read of the damaged file does.
+        words = "it was waiting in a backup: whether it was sent is not known"
+        connection.execute("UPDATE outbox SET state = 'dead', error = ? WHERE state IN ('pending', 'claimed')", (words,))
     except BaseException:
         connection.close()
         raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -12,20 +14,27 @@ from typing import Final
 
 from sidecar.store import care
 
+_log = logging.getLogger(__name__)
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What is no fault of the file that is read: to be tried again once it is mended."""
 _ORDER: Final = ("meta", "blobs", "runs", "pictures", "reviews")
 """These first, as others refer to them."""
 
 
-def from_backup(folder: Path, place: Path) -> Path | None:
-    """Put the newest sound backup in the missing database's ``place``; returns it, or None where there is none."""
-    for path in care.every(folder, place.stem) if folder.is_dir() else ():
-        with contextlib.suppress(sqlite3.Error, OSError):
+def from_backup(folder: Path, stem: str, place: Path) -> Path | None:
+    """Copy the newest sound backup of ``STEM.db`` to ``place``; returns which, or None where there is none. OSError: no room for it."""
+    for path in care.every(folder, stem) if folder.is_dir() else ():
+        with contextlib.suppress(sqlite3.Error):
             with contextlib.closing(sqlite3.connect(path)) as found:
                 if not care.is_sound(found):
                     continue
-            part = place.with_suffix(".part")
-            shutil.copyfile(path, part)
-            part.replace(place)
+            try:
+                shutil.copyfile(path, place)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise
+                continue  # it cannot be read: an older one may be
             return path
     return None
 
@@ -34,20 +43,24 @@ def rows_of(damaged: Path, into: sqlite3.Connection) -> Counter[str]:
     """Copy every readable row of ``damaged`` over those of ``into``, in one transaction of the caller's; table -> rows.
 
     What can be read is newer than any backup. Only tables and columns that both know; a row that would break a rule of the
-    schema is left out. The damaged file is not touched: SQLite would merge its write-ahead log into it.
+    schema is left out. The damaged file is not touched: SQLite would merge its write-ahead log into it. OSError or sqlite3.Error
+    where there is no room for them.
     """
     taken: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(dir=damaged.parent, prefix=".salvage-") as scratch:
         copy = Path(scratch) / "copy.db"
         for end in ("", "-wal"):
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 shutil.copyfile(f"{damaged}{end}", f"{copy}{end}")
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise
+                _log.warning("of the damaged database %s%s could not be read: %s", damaged, end, error.strerror or error)
         with contextlib.closing(sqlite3.connect(copy)) as source:
             with contextlib.suppress(sqlite3.Error):  # a page that cannot be read need not end the reading of all
                 source.execute("PRAGMA cell_size_check=ON")
             for table in _tables(into):
-                with contextlib.suppress(sqlite3.Error):
-                    taken[table] += _rows(source, into, table)
+                taken[table] += _rows(source, into, table)
     return +taken
 
 
@@ -61,7 +74,10 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _rows(source: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
-    theirs = set(_columns(source, table))
+    try:
+        theirs = set(_columns(source, table))
+    except sqlite3.Error:
+        return 0
     shared = [name for name in _columns(into, table) if name in theirs]
     if not shared:
         return 0
@@ -71,7 +87,10 @@ def _rows(source: sqlite3.Connection, into: sqlite3.Connection, table: str) -> i
     values = ", ".join("?" * len(shared))
     put = f'INSERT INTO "{table}" ({columns}) VALUES ({values}) ON CONFLICT DO UPDATE SET {fresh}'  # noqa: S608 - names from the schema
     count = 0
-    rows = source.execute(f'SELECT {columns} FROM "{table}"')  # noqa: S608 - likewise
+    try:
+        rows = source.execute(f'SELECT {columns} FROM "{table}"')  # noqa: S608 - likewise
+    except sqlite3.Error:
+        return 0
     while True:
         try:
             row = rows.fetchone()

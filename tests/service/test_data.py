@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 import sqlite3
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,6 +148,91 @@ async def test_a_damaged_backup_is_passed_over(place: Path) -> None:
     assert kept[-2].name in state.problems[0].what
     assert len(await state.runs(1000)) == 40
     await state.close()
+
+
+OPENER = """
+import asyncio, sys
+from pathlib import Path
+from sidecar.store import State
+
+async def main():
+    print("ready", flush=True)
+    sys.stdin.readline()
+    state = await State.open(Path(sys.argv[1]))
+    print("open", flush=True)
+    await state.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_mending_that_is_killed_is_begun_again(place: Path) -> None:
+    """At any moment of it: with the next start everything that the backup and the damaged file hold is there."""
+    chance = random.Random(20261121)
+    before = await filled(place, range(120))
+    state = await State.open(place)
+    await state.note("large", "x" * 3_000_000)  # so that copying takes a while
+    await state.backup(keep=3)
+    await state.save_run(run(500))
+    await state.close()
+    spoil(place, "baselines")
+    whole = place.read_bytes()
+    cut_off = 0
+    for _ in range(12):
+        for path in place.parent.glob("state.db*"):
+            path.unlink()
+        place.write_bytes(whole)
+        opener = subprocess.Popen(
+            [sys.executable, "-c", OPENER, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
+        with opener:
+            assert opener.stdin is not None
+            assert opener.stdout is not None
+            opener.stdout.readline()
+            opener.stdin.write(b"now\n")
+            opener.stdin.flush()
+            time.sleep(chance.uniform(0.0, 0.15))
+            opener.kill()
+            cut_off += opener.stdout.read() == b""
+        state = await State.open(place)
+        assert len(await state.runs(1000)) == len(before) + 1
+        assert await approved(state) == {"101": blob("1")}
+        await state.close()
+        assert len(list(place.parent.glob("state.db.damaged-*"))) >= 1
+        assert list(place.parent.glob("state.db.mend*")) == []
+    assert cut_off, "at least one of them was killed before it was done"
+
+
+async def test_a_command_beside_the_daemon_mends_and_migrates_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``kometa-sidecar notifications``, say: the daemon has the file open."""
+    await filled(place, range(3))
+    daemon = await State.open(place)
+    monkeypatch.setattr(database_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE of_tomorrow (id INTEGER PRIMARY KEY);"))
+    with pytest.raises(StoreError, match="restart the daemon"):
+        await State.open(place, shared=True)
+    monkeypatch.undo()
+    beside = await State.open(place, shared=True)
+    await beside.close()
+    await daemon._database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+    spoil(place, "runs")
+    with pytest.raises(StoreError, match="damaged"):
+        await State.open(place, shared=True)
+    await daemon.close()
+    assert list(place.parent.glob("*damaged*")) == []
+
+
+async def test_the_newest_copies_made_before_migrations_are_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(place, range(2))
+    state = await State.open(place)
+    nightly = await state.backup(keep=7)
+    await state.close()
+    for number in range(1, 6):
+        monkeypatch.setattr(database_module, "MIGRATIONS", (*MIGRATIONS, *("SELECT 1;" for _ in range(number))))
+        state = await State.open(place)
+        await state.close()
+    kept = sorted(path.name.split("-20")[0] for path in place.parent.glob("backups/state-before-schema-*.db"))
+    assert kept == [f"state-before-schema-{len(MIGRATIONS) + number}" for number in (3, 4, 5)]
+    assert nightly.exists()
 
 
 async def test_tidying_gives_space_back_and_finds_damage(place: Path) -> None:
@@ -339,3 +428,24 @@ def test_the_same_archive_without_the_evil_is_taken(tmp_path: Path) -> None:
     done = archive.restore(file, data)
     assert (done.files, done.replaced) == (3, None)
     assert (data / "blobs" / "ab" / "link").read_bytes() == b"page"
+
+
+async def test_the_log_of_a_database_that_was_deleted_is_not_taken_for_the_restored_one_s(place: Path, tmp_path: Path) -> None:
+    """Somebody deletes state.db and leaves state.db-wal: SQLite would merge it into whatever comes in its place."""
+    before = await filled(place, range(5))
+    file = tmp_path / "backup.tar.gz"
+    archive.backup(place.parent, file)
+    state = await State.open(place)
+    for number in range(200, 230):
+        await state.save_run(run(number))
+    log = Path(f"{place}-wal").read_bytes()
+    await state.close()
+    place.unlink()
+    Path(f"{place}-wal").write_bytes(log)
+    assert archive.restore(file, place.parent).replaced is not None
+    state = await State.open(place)
+    try:
+        assert await state.runs(1000) == before
+        assert state.problems == ()
+    finally:
+        await state.close()

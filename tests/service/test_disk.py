@@ -18,6 +18,9 @@ from tests.cold import KometaInstall
 from tests.cold_demo import small_world
 from tests.e2e.house import House, house
 from tests.e2e.test_warm import config_of
+from tests.service.test_data import filled as keep_runs
+from tests.service.test_data import spoil
+from tests.store.test_state import run
 
 SIZE = 48 * 1024**2
 
@@ -141,3 +144,24 @@ async def test_a_full_disk_at_the_start_is_told(small_disk: Path) -> None:
     state = await State.open(small_disk / "data" / "state.db")
     assert state.problems == ()
     await state.close()
+
+
+async def test_a_damaged_database_on_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    """It cannot be mended while there is no room: it must stay where it is until there is."""
+    place = small_disk / "data" / "state.db"
+    before = await keep_runs(place, range(60))
+    state = await State.open(place)
+    await state.note("large", "x" * 4_000_000)
+    await state.backup(keep=3)
+    await state.save_run(run(500))
+    await state.close()
+    spoil(place, "baselines")
+    for leave in (0, 100_000, 3_000_000, 6_000_000):
+        with filled(small_disk, leave), contextlib.suppress(StoreError):
+            state = await State.open(place)
+            await state.close()
+    state = await State.open(place)
+    try:
+        assert len(await state.runs(1000)) == len(before) + 1
+    finally:
+        await state.close()
