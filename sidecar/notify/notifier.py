@@ -105,7 +105,7 @@ class Notifier:
         self._inbox.put_nowait(lambda: self.run_ended(run))
 
     async def run_ended(self, run: Run) -> None:
-        """Tell of ``run``. A run is told once. Where the disk refuses, it is tried again by :meth:`serve`."""
+        """Tell of ``run``. A run is told once. Where the disk refuses, it is tried again until it does not."""
         if run.state not in (RunState.DONE, RunState.FAILED, RunState.INVALID):
             return
         review = None
@@ -115,14 +115,14 @@ class Notifier:
                     review = await self._review(run)
             except Exception:  # whatever the comparison met, the run is told of
                 log.exception("run %s is told of without a comparison", run.id)
-        await self._or_later(lambda: self._run_ended(run, review))
+        await self._kept(lambda: self._run_ended(run, review))
 
     def heard(self, part: str, well: bool, detail: str) -> None:
         """Plex or the worker was seen to be well or away; told by :meth:`serve`. Other parts are passed over."""
         if part in ("plex", "worker"):
             name: OutagePart = "plex" if part == "plex" else "worker"
             at = self._now()
-            self._inbox.put_nowait(lambda: self._or_later(lambda: self._health(name, well, detail, at)))
+            self._inbox.put_nowait(lambda: self._kept(lambda: self._health(name, well, detail, at)))
 
     async def catch_up(self, runs: Sequence[Run]) -> None:
         """Call at start, with the newest runs, newest first: those that ended but were not told before the daemon died are told."""
@@ -170,18 +170,20 @@ class Notifier:
             except Exception:  # one event that was not foreseen must not silence all that come after it
                 log.exception("an event could not be told")
 
-    async def _or_later(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            async with self._turn:
-                await work()
-        except StoreError as error:
-            log.error("a notification could not be kept, and is tried again: %s", error)
-
-            async def again() -> None:
+    async def _kept(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work``; where the disk refuses, again until it is done. What comes after it waits: the order tells what is so now."""
+        told = False
+        while True:
+            try:
+                async with self._turn:
+                    await work()
+            except StoreError as error:
+                if not told:
+                    log.error("a notification could not be kept, and is tried again: %s", error)
+                told = True
                 await asyncio.sleep(AGAIN)
-                await self._or_later(work)
-
-            self._inbox.put_nowait(again)
+            else:
+                break
         self.outbox.wake()
 
     async def _standing(self) -> dict[str, Any]:
