@@ -132,8 +132,7 @@ class Teller:
             url=self._page(run),
             sidecar=self.version,
             run=self._run(run),
-            targets=targets[:MOST],
-            more_targets=max(0, len(targets) - MOST),
+            targets=targets,  # all, for the rules; Rules.wanted leaves MOST
             edit=self._edit(review.edit) if review and review.edit and event != "preview.failed" else None,
             problems=[self._problem(problem) for problem in problems[:MOST]],
         )
@@ -210,6 +209,14 @@ class Teller:
 
 
 _PARTS: Final = {"plex": "Plex", "worker": "The Kometa worker"}
+
+
+def shortened(message: Message) -> Message:
+    """``message`` with at most MOST targets listed."""
+    if len(message.targets) <= MOST:
+        return message
+    more = message.more_targets + len(message.targets) - MOST
+    return message.model_copy(update={"targets": message.targets[:MOST], "more_targets": more})
 
 
 def words(message: Message) -> str:

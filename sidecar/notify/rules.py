@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 
-from sidecar.notify.message import count_title, words
+from sidecar.notify.message import count_title, shortened, words
 from sidecar.notify.payload import Message
 
 
@@ -45,7 +45,7 @@ class Rules:
     quiet: Quiet | None = None
 
     def wanted(self, message: Message) -> Message | None:
-        """``message`` as this destination is to get it (other libraries' targets left out), or None."""
+        """``message`` as this destination is to get it (other libraries' targets left out, a list of bounded length), or None."""
         if message.event == "test":
             return message
         if message.event not in self.events:
@@ -60,7 +60,7 @@ class Rules:
                 message = message.model_copy(update={"title": title, "text": words(message)})
         if message.event == "preview.changed" and not self._enough(message):
             return None
-        return message
+        return shortened(message)
 
     def _enough(self, message: Message) -> bool:
         if len(message.targets) + message.more_targets < self.minimum_pictures:

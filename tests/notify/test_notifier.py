@@ -394,6 +394,21 @@ async def test_a_full_disk_loses_nothing(state: State, clock: Clock, monkeypatch
     assert friend.events == ["preview.changed"]
 
 
+async def test_a_library_is_found_among_ever_so_many_changes(state: State, clock: Clock) -> None:
+    """A message lists fifty; the rules look at all."""
+    friend = Friend()
+    house = House(state, clock, friend, rules=Rules(events=USUAL, libraries=frozenset({"Shows"}), minimum_pictures=2))
+    targets = [target(number) for number in range(100, 170)] + [target(number, library="Shows") for number in (901, 902)]
+    await house.end(run(1, changed=[int(each.id) for each in targets], targets=targets))
+    assert friend.events == ["preview.changed"]
+    ((_, body, _),) = friend.got
+    assert (body["title"], [each["id"] for each in body["targets"]], body["more_targets"]) == ("2 posters changed", ["901", "902"], 0)
+    everyone = Friend("everyone")
+    house = House(state, clock, everyone)
+    await house.end(run(2, changed=[int(each.id) for each in targets], targets=targets))
+    assert (len(everyone.got[0][1]["targets"]), everyone.got[0][1]["more_targets"]) == (50, 22)
+
+
 async def test_a_full_disk_changes_no_order(state: State, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be kept is kept before what came after it: else Plex would be back before it was away, and stay so."""
     monkeypatch.setattr("sidecar.notify.notifier.AGAIN", 0.01)
