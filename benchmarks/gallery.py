@@ -4,6 +4,7 @@
 
 500 targets, 50 runs of 10 changed pictures each (--quick: 100 and 10), on a real store and gallery. Posters are small here but for the
 comparison itself, which is measured on 1000 x 1500 WebP. Times of the last runs beside those of the first ones show what a history costs.
+The pages of the last run, of all targets and of ten, are opened in Chromium: how soon it paints, loads, and shows a card's details.
 The last line is one JSON object.
 """
 
@@ -21,9 +22,16 @@ from pathlib import Path
 
 from PIL import ImageDraw
 
+from benchmarks._browser import visits
 from sidecar.compare import compare
 from tests.pipeline.desk import Desk, drawn, open_desk
 from tests.publish.samples import poster
+
+BADGES = ("4K", "HDR", "Dolby Atmos", "IMDb rating", "Ribbon", "Status")
+"""Overlays of each poster: what the defaults of Kometa make of a film."""
+
+FEW = 10
+"""Targets of the gallery that the large one is held against."""
 
 
 class Watch:
@@ -48,12 +56,15 @@ def written(root: Path, since: float) -> int:
     return sum(path.is_file() and path.stat().st_mtime >= since for path in root.rglob("*"))
 
 
-async def history(desk: Desk, targets: int, runs: int, watch: Watch) -> dict[str, float]:
-    """A history; returns what the last run wrote and what pages load."""
+async def history(desk: Desk, targets: int, runs: int, watch: Watch) -> tuple[str, dict[str, float]]:
+    """A history; returns the last run's id, and what that run wrote and what pages load."""
     dice = random.Random(7)
     colours = [f"#{dice.randrange(1 << 24):06x}" for _ in range(targets)]
     bare = await desk.blob("black")
-    overlays = ({"name": "4K", "kind": "image", "box": [100, 200, 300, 150]},)
+    overlays = tuple(
+        {"name": name, "kind": "image", "box": [20 + 150 * at, 20, 130, 60], "file": "overlays/badges.yml", "group": "", "weight": 10 * at}
+        for at, name in enumerate(BADGES)
+    )
     pictures = [drawn(key, await desk.blob(colour), bare, overlays=overlays) for key, colour in enumerate(colours)]
     await desk.compared(await desk.run(pictures))
     start = time.perf_counter()
@@ -64,7 +75,7 @@ async def history(desk: Desk, targets: int, runs: int, watch: Watch) -> dict[str
     watch.lap("show approvals", start)
     mark = 0.0
     for number in range(1, runs):
-        for key in dice.sample(range(targets), 10):
+        for key in dice.sample(range(targets), min(10, targets)):
             pictures[key] = replace(pictures[key], after=await desk.blob(colours[key], (5, 5, 10 + number, 20)))
         mark, start = time.time(), time.perf_counter()
         run = await desk.run(pictures)
@@ -75,8 +86,14 @@ async def history(desk: Desk, targets: int, runs: int, watch: Watch) -> dict[str
         await desk.showcase.flush()
         watch.lap("publish review", start)
     gallery = desk.root / "gallery"
-    files = {"index.html": "index.html", "run_data": f"runs/{run.id}/data.js", "timeline": "data/targets/0.js", "runs": "data/runs.js"}
-    return {
+    files = {
+        "index.html": "index.html",
+        "run_page": f"runs/{run.id}/index.html",
+        "run_data": f"runs/{run.id}/data.js",
+        "timeline": "data/targets/0.js",
+        "runs": "data/runs.js",
+    }
+    return run.id, {
         "files": float(sum(path.is_file() for path in gallery.rglob("*"))),
         "files_written_last_run": float(written(gallery, mark)),
         **{f"{name}_kB": round((gallery / path).stat().st_size / 1000, 1) for name, path in files.items()},
@@ -103,11 +120,30 @@ def one_poster(rounds: int) -> dict[str, float]:
         return found
 
 
-async def measure(targets: int, runs: int) -> dict[str, float]:
+def seen(pages: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What Chromium said of the page of all targets, and its ratio to that of a few."""
+    if not pages:
+        print("no Chromium: pages are not opened")
+        return {}
+    found = {"page_elements": pages["all"]["elements"]}
+    for key in ("html", "bytes"):
+        found[f"page_{key}_kB"] = round(pages["all"][key] / 1000, 1)
+    for key in ("paint", "ready", "load", "open"):
+        mine, other = pages["all"][key], pages["few"][key]
+        print(f"page {key:10} {mine:.0f} ms, of {FEW} targets {other:.0f} ms")
+        found |= {f"page_{key}_ms": round(mine, 1), f"page_{key}_ratio": round(mine / other, 2)}
+    return found
+
+
+async def measure(targets: int, runs: int, rounds: int) -> dict[str, float]:
     watch = Watch()
-    with tempfile.TemporaryDirectory(prefix="ks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ks-") as folder, tempfile.TemporaryDirectory(prefix="ks-") as small:
         async with open_desk(Path(folder)) as desk:
-            found = await history(desk, targets, runs, watch)
+            last, found = await history(desk, targets, runs, watch)
+        async with open_desk(Path(small)) as desk:
+            few, _ = await history(desk, FEW, 2, Watch())
+        pages = {"all": (Path(folder) / "gallery", f"runs/{last}/index.html"), "few": (Path(small) / "gallery", f"runs/{few}/index.html")}
+        found |= seen(await asyncio.to_thread(visits, pages, rounds))
     ends = max(1, min(5, (runs - 1) // 2))
     for name in ("publish run", "compare run", "publish review"):
         first, last = watch.ends(name, ends)
@@ -126,7 +162,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     targets, runs = (100, 10) if quick else (500, 50)
     print(f"{targets} targets, {runs} runs")
-    found = asyncio.run(measure(targets, runs)) | one_poster(3 if quick else 7)
+    found = asyncio.run(measure(targets, runs, 3 if quick else 7)) | one_poster(3 if quick else 7)
     print(json.dumps({"targets": targets, "runs": runs, **found}))
 
 
