@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sidecar.model import Blob, EditBrief, Run, RunBrief, RunState
+from sidecar.model import Blob, EditBrief, Picture, Run, RunBrief, RunState
 from sidecar.publish.images import Images
 from sidecar.publish.summary import SCHEMA, dumps, engine_data, problem_data, shot_data, target_data
 from sidecar.publish.words import percent
@@ -57,22 +57,27 @@ def run_data(run: Run, review: RunReview | None, images: Images) -> Json:
         "groups": [{"id": group.id, "title": group.title, "targets": group.targets} for group in (review.groups if review else ())],
         "problems": [problem_data(problem) for problem in run.problems],
         "targets": [
-            {
-                **target_data(picture.target),
-                "state": picture.state,
-                "reason": picture.reason,
-                "rendered_in": picture.run or run.id,
-                "edited": picture.target.id in run.changed,
-                "before": shot_data(images.shot(picture.before)),
-                "after": shot_data(images.shot(picture.after)),
-                "shown": shot_data(images.shot(picture.shown)),
-                **_review(seen.get(picture.target.id), images),
-                "overlays": picture.overlays,
-                "left_out": picture.left_out,
-                "problems": [problem_data(problem) for problem in picture.problems],
-            }
+            picture_data(picture, images, run_id=run.id, edited=picture.target.id in run.changed, review=seen.get(picture.target.id))
             for picture in run.pictures
         ],
+    }
+
+
+def picture_data(picture: Picture, images: Images, *, run_id: str, edited: bool, review: TargetReview | None = None) -> Json:
+    """TARGET: one target in one run."""
+    return {
+        **target_data(picture.target),
+        "state": picture.state,
+        "reason": picture.reason,
+        "rendered_in": picture.run or run_id,
+        "edited": edited,
+        "before": shot_data(images.shot(picture.before)),
+        "after": shot_data(images.shot(picture.after)),
+        "shown": shot_data(images.shot(picture.shown)),
+        **_review(review, images),
+        "overlays": picture.overlays,
+        "left_out": picture.left_out,
+        "problems": [problem_data(problem) for problem in picture.problems],
     }
 
 

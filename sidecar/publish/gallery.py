@@ -5,6 +5,7 @@
     compare.html             any two runs (?a=RUN&b=RUN)
     summary.json latest.json the same for programs
     cards/TARGET.html        one card each: what the open page takes when a picture comes
+    cards/TARGET.js          what is known of that picture, while its run is in progress
     runs/RUN/                index.html, summary.json and data.{json,js} of an ended run; written once, and once more when it was compared
     data/                    runs, decisions and timelines for pages and programs: see docs/gallery.md
     feed.xml                 Atom
@@ -28,8 +29,8 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.errors import StoreError
-from sidecar.model import Blob, Run
-from sidecar.publish.data import decisions_data, forms, plex_data, run_data, runs_data, timeline_data
+from sidecar.model import Blob, Picture, PictureState, Run
+from sidecar.publish.data import decisions_data, forms, picture_data, plex_data, run_data, runs_data, timeline_data
 from sidecar.publish.feed import feed
 from sidecar.publish.files import hashed_name, write_atomic
 from sidecar.publish.images import Images
@@ -66,6 +67,8 @@ class Gallery:
         """Runs that have a page -> whether with their review; None: not looked at yet."""
         self._full: set[str] = set()
         """Runs whose data is there; those of earlier versions have a page only."""
+        self._detailed: dict[str, tuple[str, Picture]] = {}
+        """By target: the run in progress and the picture whose details are there."""
         self._config_dir = ""
         self._summarised: Run | None = None
         self._listed: tuple[object, ...] = ()
@@ -90,6 +93,7 @@ class Gallery:
             html, cards, targets = self._pages.index(view, frozenset(self._runs))
             settled = view.current is None
             self._publish_cards(cards, targets, settled=settled)
+            self._publish_details(view.current)
             if view.shown is not None and view.shown != self._summarised:
                 self._put("summary.json", dumps(summary(view.shown, self._images)), durable=True)
                 self._summarised = view.shown
@@ -177,7 +181,7 @@ class Gallery:
         self._put(f"{place}/summary.json", dumps(summary(run, self._images, base="../../")), durable=True)
         self._put_all(forms(f"{place}/data", run_data(run, review, self._images)))
         self._put(f"{place}/index.html", self._pages.run(run, self._config_dir, review), durable=True)
-        self._pages.forget("../../")
+        self._pages.forget("../../", keep=(picture.target.id for picture in run.pictures))
         self._runs[run.id] = review is not None
         self._full.add(run.id)
 
@@ -212,12 +216,27 @@ class Gallery:
             if not settled or name not in self._written:
                 self._put(name, html.encode("utf-8", "replace"))
         self._pages.forget("", keep=targets)
-        wanted = {f"{target}.html" for target in targets}
         if place.is_dir():
-            for path in place.iterdir():
-                if path.name not in wanted:
+            for path in place.glob("*.html"):
+                if path.stem not in targets:
                     path.unlink(missing_ok=True)
                     self._written.pop(f"cards/{path.name}", None)
+
+    def _publish_details(self, current: Run | None) -> None:
+        """What is known of the pictures of a run in progress; an ended one has all that in its data."""
+        pictures = {
+            picture.target.id: picture for picture in (current.pictures if current else ()) if picture.state is not PictureState.WAITING
+        }
+        for target, picture in pictures.items():
+            if current is not None and self._detailed.get(target) != (current.id, picture):
+                name = f"cards/{_safe(target)}"
+                self._put(f"{name}.js", forms(name, picture_data(picture, self._images, run_id=current.id, edited=True))[f"{name}.js"])
+                self._detailed[target] = (current.id, picture)
+        for path in (self._root / "cards").glob("*.js"):
+            if path.stem not in pictures:
+                path.unlink(missing_ok=True)
+                self._written.pop(f"cards/{path.name}", None)
+                self._detailed.pop(path.stem, None)
 
     def _put_all(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,11 @@ class Shot:
     height: int
     size: int
     sha256: str
+
+    @property
+    def usual_thumb(self) -> str:
+        """Where ``thumb`` is as a rule: what pages need not say."""
+        return f"thumbs/{self.sha256}-{thumb_width(self.width, self.height)}.webp"
 
     @property
     def landscape(self) -> bool:
@@ -114,14 +119,13 @@ class Images:
         except FileNotFoundError:
             log.warning("picture %s is missing from the store", blob.name)
             return None
-        width = thumb_width(blob.width, blob.height)
-        thumb = f"thumbs/{blob.sha256}-{width}.webp"
+        shot = Shot(url=url, thumb=url, width=blob.width, height=blob.height, size=blob.size, sha256=blob.sha256)
         if mask:
-            thumb = url
-        elif not (self._root / thumb).exists():
-            data = make_thumb(target, width)
+            return shot
+        thumb = self._root / shot.usual_thumb
+        if not thumb.exists():
+            data = make_thumb(target, thumb_width(blob.width, blob.height))
             if data is None:
-                thumb = url
-            else:
-                write_atomic(self._root / thumb, data)
-        return Shot(url=url, thumb=thumb, width=blob.width, height=blob.height, size=blob.size, sha256=blob.sha256)
+                return shot
+            write_atomic(thumb, data)
+        return replace(shot, thumb=shot.usual_thumb)

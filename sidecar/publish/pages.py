@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sidecar.model import EngineInfo, Picture, Problem, Run, RunState, Severity
 from sidecar.publish.cards import Card, Status, cards_of, index_cards, is_draft, sections
 from sidecar.publish.counted import count_problems, count_writes
-from sidecar.publish.images import Images
+from sidecar.publish.images import Images, Shot
 from sidecar.publish.text import visible
 from sidecar.publish.view import GalleryView, RunBrief
-from sidecar.publish.words import clock, diff_lines, engine_name, facts, instant, percent, plural, seconds, unaided
+from sidecar.publish.words import clock, diff_lines, engine_name, instant, percent, plural, seconds, unaided
 from sidecar.review import RunReview, Standing
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -29,6 +29,10 @@ MAX_ROWS: Final = 200
 
 MAX_RUNS: Final = 50
 """Runs listed on the first page; data/runs.json has more."""
+
+
+_MARK: Final = Markup("\0")
+"""Where a card's key goes: a sign that no text keeps (see ``text``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ class Pages:
         """``assets`` maps the name of a static file to its URL from the gallery's root."""
         self._images = images
         self._assets = assets
-        self._cards: dict[tuple[str, str], tuple[Card, Markup]] = {}
-        self._details: dict[tuple[str, str], tuple[Card, Markup]] = {}
+        self._cards: dict[tuple[str, str, bool, bool], tuple[tuple[object, ...], str, str]] = {}
+        """By the page's base, the target, whether it was compared and is in a fold: what a card is made of, its markup, its key."""
         # Two pages of other assets are of other builds: the live page reloads itself when this changes.
         self._build = hashlib.sha256("".join(sorted(assets.values())).encode()).hexdigest()[:10]
         environment = Environment(
@@ -69,14 +73,13 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters |= {
-            "instant": instant, "clock": clock, "seconds": seconds, "plural": plural, "facts": facts,
+            "instant": instant, "clock": clock, "seconds": seconds, "plural": plural,
             "percent": percent, "difflines": diff_lines,
         }  # fmt: skip
         environment.globals["engine_name"] = engine_name
         environment.globals["unaided"] = unaided
         self._environment = environment
         self._card = environment.get_template("card.html")
-        self._detail = environment.get_template("detail.html")
         self._page = environment.get_template("page.html")
         self._frames = {name: environment.get_template(f"{name}.html") for name in ("timeline", "compare")}
 
@@ -106,7 +109,7 @@ class Pages:
             standings=view.standings,
         )
         there = [card for card in cards if not card.pending and card.status is not Status.WAITING]
-        return html, {card.id: self._card_html(card, "") for card in there}, frozenset(card.id for card in cards)
+        return html, {card.id: self._card_html(card, "", view.shown, alone=True) for card in there}, frozenset(card.id for card in cards)
 
     def frame(self, name: str, config_dir: str) -> bytes:
         """``timeline`` or ``compare``: a page that its script fills with what the data files say."""
@@ -136,7 +139,6 @@ class Pages:
         """Drop remembered cards of pages at ``base`` but those of the targets in ``keep``."""
         kept = frozenset(keep)
         self._cards = {key: value for key, value in self._cards.items() if key[0] != base or key[1] in kept}
-        self._details = {key: value for key, value in self._details.items() if key[0] != base or key[1] in kept}
 
     def _render(
         self,
@@ -172,7 +174,7 @@ class Pages:
             review=None if busy else review,  # while cards are exchanged, there is nothing to decide and no sum to give
             edit=review.edit if review else None,
             baselines=sum(standing.baseline is not None for standing in standings.values()),
-            card_html=lambda card: self._card_html(card, base),
+            card_html=lambda card, **how: self._card_html(card, base, run, **how),
             thumb=self._thumb,
             tally=_tally(cards, current),
             draft=bool(run and is_draft(run)) or any(card.draft for card in cards),
@@ -193,49 +195,58 @@ class Pages:
         shot = self._images.shot(card.picture.after or card.picture.before)
         return shot.thumb if shot else self._assets["icon.svg"]
 
-    def _card_html(self, card: Card, base: str) -> Markup:
-        known = self._cards.get((base, card.id))
-        if known is not None and known[0] == card:
-            return known[1]
-        picture = card.picture
-        shot = self._images.shot
-        review = card.review
+    def _card_html(self, card: Card, base: str, run: Run | None, *, alone: bool = False, brief: bool = False) -> Markup:
+        """``run`` is the page's. ``alone``: the card's row does not say of which library and level it is. ``brief``: it is in a fold."""
+        picture, review = card.picture, card.review
         comparison = review.comparison if review else None
-        only = shot(picture.after) or shot(picture.before)
-        about = {
-            "base": base,
-            "card": card,
-            "picture": picture,
-            "target": picture.target,
-            "before": shot(picture.before),
-            "after": shot(picture.after),
-            "review": review,
-            "reference": shot(review.reference) if review else None,
-            "comparison": comparison,
-            "problems": count_problems(picture.problems, {}),
-        }
-        html = self._card.render(
-            **about,
-            mask=shot(comparison.mask) if comparison else None,
-            boxes=";".join(",".join(map(str, box)) for box in comparison.boxes) if comparison else "",
-            shape=_shape(picture, only.landscape if only and only.width else None, bool(only and only.square)),
-            detail=self._detail_html(card, about),
+        own = run is None or card.run_id != run.id
+        # All that the markup is made of: most cards look in every run as they did in the last.
+        about = (
+            *(own and card.run_id, card.status, card.word, card.draft, card.pending, card.verdict, card.reference_name),
+            *(picture.target, picture.before, picture.after, picture.problems, review is not None),
+            *((review.reference, comparison) if review else ()),
         )
-        # The key is of the card's content: the live page replaces a card only where its key differs.
-        markup = Markup(html.replace("KEY", hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:12], 1))  # noqa: S704 - from an autoescaping template
-        self._cards[base, card.id] = (card, markup)
-        return markup
+        place = (base, card.id, review is not None, brief)
+        known = self._cards.get(place)
+        if known is None or known[0] != about:
+            shot = self._images.shot
+            before, after, reference = shot(picture.before), shot(picture.after), shot(review.reference if review else None)
+            only = after or before
+            html = self._card.render(
+                base=base,
+                card=card,
+                own=own,
+                brief=brief and only is not None and only.thumb == only.usual_thumb,
+                target=picture.target,
+                before=before,
+                after=after,
+                review=review,
+                reference=reference,
+                comparison=comparison,
+                files=_files(only, art=before, ref=reference, mask=shot(comparison.mask if comparison else None)),
+                boxes=";".join(",".join(map(str, box)) for box in comparison.boxes) if comparison else "",
+                problems=count_problems(picture.problems, {}),
+                shape=_shape(picture, only.landscape if only and only.width else None, bool(only and only.square)),
+                mark=_MARK,
+            )
+            # The live page replaces a card only where its key differs: that is of what it says, wherever it stands.
+            key = f' data-key="{hashlib.sha256(repr(about).encode("utf-8", "replace")).hexdigest()[:12]}"' if base == "" else ""
+            known = self._cards[place] = (about, html, key)
+        _, html, mark = known
+        if alone:
+            mark += f' data-library="{escape(visible(picture.target.library))}" data-level="{picture.target.level.value}"'
+        return Markup(html.replace(_MARK, mark, 1))  # noqa: S704 - from an autoescaping template
 
-    def _detail_html(self, card: Card, about: Mapping[str, object]) -> Markup:
-        """Most of a card's text; the same while it waits to be drawn anew, and whatever was decided of it."""
-        plain = replace(card, pending=False, verdict=None)
-        known = self._details.get((str(about["base"]), card.id))
-        if known is not None and known[0] == plain:
-            return known[1]
-        overlays, left_out = ([facts(overlay) for overlay in some] for some in (card.picture.overlays, card.picture.left_out))
-        markup = Markup(self._detail.render({**about, "overlays": overlays, "left_out": left_out}))  # noqa: S704 - likewise
-        self._details[str(about["base"]), card.id] = (plain, markup)
-        return markup
+
+def _files(only: Shot | None, **others: Shot | None) -> list[tuple[str, str, str]]:
+    """A card's other pictures: what each is, its file ("=": it is the one that is shown), its small one where that is named otherwise."""
+    found = []
+    for name, shot in others.items():
+        if only is not None and shot is not None:
+            same = shot.sha256 == only.sha256
+            named = not same and name != "mask" and shot.thumb != shot.usual_thumb
+            found.append((name, "=" if same else shot.url.removeprefix("img/"), shot.thumb if named else ""))
+    return found
 
 
 def _shape(picture: Picture, landscape: bool | None, square: bool) -> str:

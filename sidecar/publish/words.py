@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sidecar.model import EngineInfo
-
-
-def facts(overlay: Mapping[str, object]) -> list[tuple[str, str]]:
-    """What a worker reported of an overlay, as (name, value) lines, the overlay's name first; nested values stay out of the page."""
-    plain = {str(key): str(value) for key, value in overlay.items() if isinstance(value, str | int | float) and str(value)}
-    boxes = {str(key): ", ".join(map(str, value)) for key, value in overlay.items() if isinstance(value, list | tuple) and value}
-    name = plain.pop("name", "") or plain.pop("key", "") or "overlay"
-    return [("name", name), *plain.items(), *boxes.items()]
 
 
 def engine_name(engine: EngineInfo) -> str:

@@ -147,9 +147,10 @@ async def test_pictures_come_one_by_one(home: House, tab: Page) -> None:
     await home.until(lambda: any(kind == "picture" for kind, _ in home.heard))
     changed = [target for target in before if target in {str(data["target"]) for kind, data in home.heard if kind == "picture"}]
     for target in changed[:1]:
-        await until(tab, "document.getElementById(`t-${arg[0]}`)?.dataset.run === arg[1]", [target, str(home.heard[-1][1]["run"])])
+        await until(tab, "gallery.runOf(document.getElementById(`t-${arg[0]}`)) === arg[1]", [target, str(home.heard[-1][1]["run"])])
     await home.run("done", 1)
     await until(tab, "document.querySelectorAll('[data-progress]').length === 0")
+    await until(tab, "document.documentElement.dataset.run === arg", str(home.heard[-1][1]["run"]))  # once every picture is there
     after = await tab.evaluate(sources)
     assert set(after) == set(before)
     assert sum(after[target] != before[target] for target in before) == 3

@@ -151,7 +151,8 @@ async def test_what_happened_while_the_page_loaded_is_not_missed(desk: Desk, tab
     async with running(Site(desk.root)) as site:
         await tab.route(f"{site.url}/", first)
         await live(tab, site)
-        await until(tab, "document.querySelector('#t-101').dataset.run === arg", desk.good(2).id)
+        await until(tab, "gallery.runOf(document.querySelector('#t-101')) === arg", desk.good(2).id)
+        assert desk.good(2, "navy").pictures[0].after.sha256 in await card(tab, "101").get_attribute("data-now")
 
 
 async def test_finds_the_daemon_again(desk: Desk, tab: Page) -> None:
@@ -162,7 +163,8 @@ async def test_finds_the_daemon_again(desk: Desk, tab: Page) -> None:
     await desk.show(desk.good(2, "navy"))
     async with running(Site(desk.root, port=site.port)):
         await tab.locator("#pulse[data-pulse=live]").wait_for()
-        await until(tab, "document.querySelector('#t-101').dataset.run === arg", desk.good(2).id)
+        await until(tab, "gallery.runOf(document.querySelector('#t-101')) === arg", desk.good(2).id)
+        assert desk.good(2, "navy").pictures[0].after.sha256 in await card(tab, "101").get_attribute("data-now")
 
 
 async def test_render_now(desk: Desk, tab: Page) -> None:

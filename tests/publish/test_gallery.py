@@ -120,7 +120,7 @@ def test_a_run_is_shown_in_full(gallery: Gallery, root: Path, store: Store) -> N
         "No longer in Plex",
     ):
         assert words in first.text
-    cards = {card["data-target"]: card for card in first.all("article")}
+    cards = {str(card["id"])[2:]: card for card in first.all("article")}
     assert {key: card["data-status"] for key, card in cards.items()} == {
         "101": "changed",
         "201": "changed",
@@ -128,7 +128,7 @@ def test_a_run_is_shown_in_full(gallery: Gallery, root: Path, store: Store) -> N
         "103": "gone",
     }
     assert "card--wide" in str(cards["201"]["class"])
-    assert len(first.all("div", role="slider")) == 2
+    assert {key for key, card in cards.items() if card.get("data-art", "=") != "="} == {"101", "201"}  # with a picture from before
     assert (root / f"img/{after.name}").read_bytes() == store.path(after).read_bytes()
     assert (root / f"thumbs/{after.sha256}-480.webp").is_file()
     assert (root / f"thumbs/{wide.sha256}-720.webp").is_file()
@@ -180,7 +180,7 @@ def test_a_broken_config_is_on_top_and_the_pictures_stay(gallery: Gallery, root:
     assert html.index("found a tab") < html.index('id="pictures"')
     for words in ("The config cannot be rendered", "config.yml:9", "use spaces", "last good run"):
         assert words in first.text
-    assert [card["data-target"] for card in first.all("article")] == ["101"]
+    assert [card["id"] for card in first.all("article")] == ["t-101"]
     assert "found a tab" in page(root / f"runs/{bad.id}/index.html").text
     gallery.publish(GalleryView(shown=good, latest=good))
     assert "found a tab" not in (root / "index.html").read_text()
@@ -221,7 +221,7 @@ def test_draft_pictures_are_never_mistaken(gallery: Gallery, root: Path, store: 
         assert "Draft pictures, not Kometa’s." in shown.text
         assert "Draft engine 0.1.0" in shown.text
         assert not re.search(r"Kometa \d", shown.text)
-        assert {card["data-engine"] for card in shown.all("article")} == {"draft"}
+        assert all("is-draft" in str(card["class"]).split() for card in shown.all("article"))
         assert len(shown.all("p", **{"class": "stamp stamp--band"})) == 2
     for name in ("summary.json", f"runs/{done.id}/summary.json"):
         summary = json.loads((root / name).read_text())
@@ -326,8 +326,40 @@ def test_only_what_changed_is_written_again(gallery: Gallery, root: Path, store:
         f"img/{after.name}",
         f"thumbs/{after.sha256}-480.webp",
         "cards/1.html",
+        "cards/1.js",
         "index.html",
     }
+
+
+def test_details_of_a_run_in_progress_are_there_until_it_ended(gallery: Gallery, root: Path, store: Store) -> None:
+    gray, red = store.flat("gray"), store.flat("red")
+    drawn = rendered(movie(1, "A"), gray, red, overlays=({"name": "4K", "box": [1, 2, 3, 4]},))
+    waiting = replace(rendered(movie(2, "B"), gray, None), state=PictureState.WAITING)
+    current = run(2, (drawn, waiting), state=RunState.RENDERING, ended=None, changed=())
+    gallery.publish(GalleryView(current=current))
+    assert sorted(path.name for path in (root / "cards").iterdir()) == ["1.html", "1.js"]
+    script = (root / "cards/1.js").read_text()
+    found = json.loads(script.removeprefix('kometaSidecar("cards/1",').removesuffix(");\n"))
+    assert (found["id"], found["overlays"][0]["name"], found["after"]["sha256"]) == ("1", "4K", red.sha256)
+    done = replace(current, state=RunState.DONE, ended=current.started)
+    gallery.publish(GalleryView(shown=done, latest=done))
+    assert not (root / "cards/1.js").exists()
+    data = json.loads((root / f"runs/{done.id}/data.json").read_text())
+    assert data["targets"][0] == {**found, "edited": False}
+
+
+def test_a_page_of_hundreds_stays_small(gallery: Gallery, root: Path, store: Store) -> None:
+    """What every card costs: its details stand in the run's data."""
+    gray, red = store.flat("gray"), store.flat("red")
+    overlays = tuple({"name": f"Badge {number}", "box": [number, 2, 3, 4], "file": "overlays/badges.yml"} for number in range(8))
+    sizes = []
+    for count in (10, 110):
+        pictures = tuple(rendered(movie(1000 + n, f"Movie {n}"), gray, red, overlays=overlays) for n in range(count))
+        done = run(count, pictures, changed=())
+        gallery.publish(GalleryView(shown=done, latest=done))
+        sizes.append([(root / name).stat().st_size for name in ("index.html", f"runs/{done.id}/index.html")])
+        assert "Badge 7" in (root / f"runs/{done.id}/data.js").read_text()
+    assert [(after - before) / 100 < 700 for before, after in zip(*sizes, strict=True)] == [True, True]
 
 
 def test_a_new_start_writes_nothing_again(root: Path, store: Store) -> None:
@@ -356,7 +388,8 @@ def test_cards_stand_alone(gallery: Gallery, root: Path, store: Store) -> None:
     done = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
     gallery.publish(GalleryView(shown=done, latest=done))
     card = (root / "cards/1.html").read_text()
-    assert card in (root / "index.html").read_text()
+    assert ' data-library="Movies" data-level="movie"' in card  # on the page its row says so
+    assert card.replace(' data-library="Movies" data-level="movie"', "") in (root / "index.html").read_text()
     keys = [attrs["data-key"] for attrs in Page(card).all("article")]
     assert re.fullmatch("[0-9a-f]{12}", str(keys[0]))
 

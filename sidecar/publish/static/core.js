@@ -16,7 +16,8 @@ const gallery = (() => {
     if (code < 0x20) return String.fromCodePoint(0x2400 + code);
     return code === 0x7f ? "\u2421" : `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
   };
-  const visible = (text) => String(text).replaceAll("\r\n", "\n").replace(SPECIAL, name);
+  const PLAIN = /^[\t\n\x20-\x7e]*$/;
+  const visible = (text) => PLAIN.test(text) ? String(text) : String(text).replaceAll("\r\n", "\n").replace(SPECIAL, name);
   // Storage may be closed to us (private windows, file://): then a choice holds for this page only.
   const recall = (key) => { try { return localStorage.getItem(`kometa-sidecar.${key}`); } catch { return null; } };
   const remember = (key, value) => { try { localStorage.setItem(`kometa-sidecar.${key}`, value); } catch { /* see above */ } };
@@ -37,6 +38,8 @@ const gallery = (() => {
     announce: (words) => { document.getElementById("announce").textContent = words; },
     cards: () => [...document.querySelectorAll("[data-card]")],
     card: (target) => document.getElementById(`t-${target}`),
+    // Cards say it where they are of another run than the page.
+    runOf: (card) => card.dataset.run ?? root.dataset.run,
     // Compared, different or new, and nobody has said anything of it.
     pending: ({ dataset }) => "reviewed" in dataset && (dataset.status === "changed" || dataset.status === "new") && !dataset.verdict,
     // "x,y,w,h;x,y,w,h" -> [[x, y, w, h], ...]

@@ -4,10 +4,16 @@ const kometaSidecar = (() => {
   const waiting = new Map(); // name -> what a file that is being loaded will be given to
   const known = new Map(); // name -> promise of its data
 
+  // In place: a run's data has tens of thousands of texts, and most are plain.
   const visible = (value) => {
     if (typeof value === "string") return gallery.visible(value);
-    if (Array.isArray(value)) return value.map(visible);
-    return value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, visible(one)])) : value;
+    if (!value || typeof value !== "object") return value;
+    for (const [key, one] of Object.entries(value)) {
+      const shown = Array.isArray(value) ? key : gallery.visible(key);
+      if (shown !== key) delete value[key];
+      value[shown] = visible(one);
+    }
+    return value;
   };
 
   const read = (name) => new Promise((done, fail) => {

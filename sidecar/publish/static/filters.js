@@ -115,7 +115,7 @@
     });
     document.addEventListener("gallery:patched", () => { filter(); dress(gallery.cards()); });
     document.addEventListener("gallery:decided", filter);
-    document.addEventListener("card:added", (event) => view(event.target.querySelectorAll("[data-compare]")));
+    document.addEventListener("card:added", (event) => { view(event.target.querySelectorAll("[data-compare]")); dress([event.target]); });
     const fold = document.getElementById("edit-fold");
     if (fold && matchMedia("(max-width: 640px)").matches) fold.open = false; // the pictures first
     filter();

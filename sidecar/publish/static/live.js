@@ -28,8 +28,15 @@
     return Promise.race([Promise.all(loads), wait(PATIENCE)]);
   };
 
+  // A card that comes by itself knows its row by the one it takes the place of.
+  const dressed = (card, old) => {
+    for (const about of ["library", "level"]) card.dataset[about] ??= old.dataset[about];
+    gallery.dress(card, true);
+  };
+
   const exchange = async (old, fresh) => {
     const card = document.importNode(fresh, true);
+    dressed(card, old);
     const isNew = source(card) !== null && source(card) !== source(old);
     if (isNew) await loaded(card);
     if (!old.isConnected) return;
@@ -37,11 +44,11 @@
     const frame = card.querySelector("[data-compare]");
     const from = old.querySelector("[data-compare]");
     const focus = old.contains(document.activeElement) ? document.activeElement : null;
-    const selector = focus?.matches("[role=slider]") ? "[role=slider]" : focus?.dataset.focus ? `[data-focus=${focus.dataset.focus}]` : null;
+    const selector = focus?.matches("[role=slider]") ? "[role=slider]" : focus?.matches("a[data-open]") ? "a[data-open]" : null;
     card.hidden = old.hidden;
     old.replaceWith(card);
     if (frame && from) frame.dispatchEvent(new CustomEvent("compare:place", { bubbles: true, detail: parseFloat(from.style.getPropertyValue("--pos")) || 0 }));
-    else if (frame) card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
+    else card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
     if (selector) card.querySelector(selector)?.focus({ preventScroll: true });
     if (isNew) card.classList.add("is-new");
   };
@@ -88,13 +95,15 @@
 
   // What stands where: rows and groups by what they say, cards by their targets.
   const shape = (part) => [...part.querySelectorAll("[data-group], [data-card]")].map((element) => (element.dataset.group
-    ? `${element.dataset.group} ${element.querySelector(".group__head").textContent}` : `${element.closest("[data-row]").dataset.row} ${element.dataset.target}`)).join("\n");
+    ? `${element.dataset.group} ${element.querySelector(".group__head").textContent}` : `${element.closest("[data-row]").dataset.row} ${element.id}`)).join("\n");
 
   const whole = async () => {
     const page = html(await fetchText(`${base}index.html`));
     if (page.documentElement.dataset.build !== root.dataset.build) return location.reload(); // other style sheets and scripts
     for (const part of page.querySelectorAll("[data-region]")) region(part);
     const fresh = page.getElementById("pictures");
+    const { run } = page.documentElement.dataset;
+    for (const card of fresh.querySelectorAll("[data-card]")) card.dataset.run ??= run; // what is decided meanwhile is of its own run
     if (shape(fresh) === shape(pictures) && shape(fresh)) {
       await Promise.all([...fresh.querySelectorAll("[data-card]")].map((card) => {
         const old = document.getElementById(card.id);
@@ -103,11 +112,9 @@
     } else {
       // Other cards or another order: new shelves, into which the cards that did not change move as they are.
       const next = document.importNode(fresh, true);
-      const added = [];
       for (const card of next.querySelectorAll("[data-card]")) {
         const old = document.getElementById(card.id);
         if (old?.dataset.key === card.dataset.key) card.replaceWith(old);
-        else added.push(card);
       }
       const folds = new Map([...pictures.querySelectorAll("details[id]")].map((fold) => [fold.id, fold]));
       pictures.replaceChildren(...next.childNodes);
@@ -115,9 +122,10 @@
         const old = folds.get(fold.id);
         if (old) fold.open = old.dataset.was === undefined ? old.open : old.dataset.was === "true";
       }
-      for (const card of added) card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
+      for (const card of gallery.cards()) gallery.dress(card);
     }
-    root.dataset.run = page.documentElement.dataset.run;
+    root.dataset.run = run;
+    for (const card of gallery.cards()) if (card.dataset.run === run) delete card.dataset.run; // from now on the page says it
     document.title = page.title;
     return patched();
   };

@@ -70,7 +70,7 @@
   const onCard = () => {
     const card = gallery.card(gallery.viewer.shown);
     const possible = card?.dataset.sha && ["changed", "new", "unchanged", "reused"].includes(card.dataset.status);
-    own.dataset.decide = possible ? card.dataset.run : "";
+    own.dataset.decide = possible ? gallery.runOf(card) : "";
     own.dataset.targetId = card?.dataset.target ?? "";
     const verdict = card?.dataset.verdict;
     const words = { approved: "Approved", rejected: "Rejected" }[verdict];
@@ -107,7 +107,7 @@
 
   const act = (verdict, find) => () => {
     const card = find();
-    if (card?.dataset.sha && "reviewed" in card.dataset) decide(verdict, { run: card.dataset.run, targets: [card.dataset.target] });
+    if (card?.dataset.sha && "reviewed" in card.dataset) decide(verdict, { run: gallery.runOf(card), targets: [card.dataset.target] });
   };
   const open = () => gallery.card(gallery.viewer.shown);
   const focused = () => document.activeElement?.closest("[data-card]");

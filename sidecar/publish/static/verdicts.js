@@ -12,12 +12,16 @@
   };
 
   const show = (card, word) => {
-    const chip = card.querySelector("[data-verdict-chip]");
     if (word) card.dataset.verdict = word;
     else delete card.dataset.verdict;
-    if (!chip) return;
-    chip.hidden = !word;
-    chip.textContent = NAMES[word] ?? "";
+    let chip = card.querySelector("[data-verdict-chip]");
+    if (!word) { chip?.remove(); return; }
+    if (!chip) {
+      chip = gallery.make("span", "state");
+      chip.dataset.verdictChip = "";
+      card.querySelector(".meta").insertBefore(chip, card.querySelector(".why"));
+    }
+    chip.textContent = NAMES[word];
   };
 
   const decisions = async (anew = false) => {

@@ -40,15 +40,19 @@
 
   const preload = (card) => { if (card) for (const url of [card.dataset.now, card.dataset.ref ?? card.dataset.art]) if (url) new Image().src = url; };
 
-  const details = (card) => {
-    const parts = [card.querySelector("[data-detail]").content.cloneNode(true)];
+  let asked = 0;
+  const details = async (card) => {
+    const turn = (asked += 1);
+    if (side.dataset.target !== shown) { side.replaceChildren(); side.scrollTop = 0; }
+    side.dataset.target = shown;
+    const parts = await gallery.detail(card).catch((error) => [make("p", "side__none", error.message)]);
+    if (turn !== asked || !viewer.open) return; // another card was opened meanwhile
     const edit = document.querySelector("[data-edit]");
-    if (edit && card.dataset.edited !== undefined) {
+    if (edit && ["changed", "new"].includes(card.dataset.status)) {
       parts.push(make("section", "side__edit", make("h3", "", "What was edited"), ...[...edit.children].map((child) => child.cloneNode(true))));
     }
     side.replaceChildren(...parts);
     for (const twin of side.querySelectorAll("[id]")) twin.removeAttribute("id");
-    side.scrollTop = 0;
   };
 
   const draw = (same = false) => {
@@ -170,6 +174,7 @@
     shown = null;
     stage.clear();
     side.replaceChildren();
+    delete side.dataset.target;
     last?.closest("details:not([open])")?.setAttribute("open", "");
     last?.querySelector("a[data-open]")?.focus();
     gallery.tell("viewer:closed");
