@@ -29,6 +29,9 @@ KEPT = frozenset(
 """Environment variables a worker may know; with LC_*. XDG_DATA_DIRS decides which fonts Kometa finds, KOMETA_DOCKER how it
 looks at itself. Every other KOMETA_* is an argument or a secret of somebody's own Kometa."""
 
+LARGEST = 512 * 1024 * 1024
+"""Bytes of a file that a child writes; Kometa's largest are pictures of a few MB."""
+
 _NAMES = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
 _SOCKETS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})
 
@@ -151,6 +154,13 @@ def die_with(parent: int) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def bound_files() -> None:
+    """No file of this process grows beyond LARGEST: a log that has no end must not fill the disk. Writing more is an OSError."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    largest = LARGEST if most == resource.RLIM_INFINITY else min(LARGEST, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
 
 def first_to_go() -> None:

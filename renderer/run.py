@@ -77,6 +77,7 @@ def _become(kometa: Kometa, order: Order, output: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     cage.first_to_go()
+    cage.bound_files()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)

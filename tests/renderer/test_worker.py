@@ -257,6 +257,23 @@ def test_a_flood_is_bounded_and_said(talk: Talk, tmp_path: Path) -> None:
     assert messages[-1]["outcome"] == "finished"
 
 
+def test_no_file_grows_without_bound(talk: Talk, tmp_path: Path) -> None:
+    """A log file, say: Kometa's own has no end."""
+    script = """
+    with open("small", "wb") as file:
+        file.truncate(100_000_000)
+    try:
+        with open("large", "wb") as file:
+            file.truncate(1_000_000_000)
+    except OSError as error:
+        work.say(f"refused: {error.strerror}")
+    """
+    messages = talk.run(make_shard(tmp_path / "a", script))
+    assert "refused: File too large" in logs(messages)
+    assert messages[-1]["outcome"] == "finished"
+    assert (tmp_path / "a" / "small").stat().st_size == 100_000_000
+
+
 FLOODS = {
     "warnings": "for n in range(4000):\n    logger.warning('w' * 5000)",
     "huge lines": "for n in range(12):\n    logger.error('e' * 3_000_000)",
