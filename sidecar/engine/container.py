@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from sidecar.engine import cage
 from sidecar.engine.client import Spawn, WorkerLink
@@ -175,12 +175,12 @@ class ContainerEngine(RemoteEngine):
     def _wish(self, image: str) -> cage.Wish:
         """What the container must be, from Docker's own setup and this process's place in it."""
         host = self._docker.host()
-        mine = cage.own_container(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
-        mounts = self._docker.mounts(mine) if mine is not None else [{"Source": "/", "Destination": "/"}]
+        mounts = self._mounts()
+        exchange = cage.on_host(self._exchange, mounts)
         return cage.Wish(
-            instance=instance_of(self._identity),
+            instance=instance_of(self._identity, exchange),
             image=image,
-            exchange=cage.on_host(self._exchange, mounts),
+            exchange=exchange,
             cache=cage.on_host(self._cache, mounts),
             user=cage.user_of(os.geteuid(), os.getegid(), rootless=host.rootless),
             remapped=host.remapped,
@@ -190,6 +190,11 @@ class ContainerEngine(RemoteEngine):
             layout=self._layout,
             off=self._off,
         )
+
+    def _mounts(self) -> list[dict[str, Any]]:
+        """What of Docker's host this process sees where: all of it, or a container's mounts."""
+        mine = cage.own_container(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
+        return self._docker.mounts(mine) if mine is not None else [{"Source": "/", "Destination": "/"}]
 
     def _lay_out(self, user: tuple[int, int]) -> None:
         """The directories that the container gets; its own are its own."""
@@ -237,7 +242,8 @@ class ContainerEngine(RemoteEngine):
             link.abort()
 
     def _reap(self) -> None:
-        for found in self._docker.ours(instance_of(self._identity)):
+        exchange = cage.on_host(self._exchange, self._mounts())
+        for found in self._docker.ours(instance_of(self._identity, exchange)):
             self._docker.remove(found.id)
 
     async def _ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -253,13 +259,17 @@ class ContainerEngine(RemoteEngine):
         return future.result()
 
 
-def instance_of(path: Path) -> str:
-    """The name by which the containers of one data directory are known: made once, kept in the file ``path``."""
+def instance_of(path: Path, exchange: str) -> str:
+    """The name by which the containers of one data directory are known: made once, kept in the file ``path``.
+
+    ``exchange`` is where the directory's exchange lies on Docker's host, which is kept beside the name: a copy of the directory is
+    another one, or two sidecars would take each other's container away.
+    """
     try:
-        name = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        name = ""
-    if len(name) != 12 or not name.isalnum():
+        name, _, place = path.read_text(encoding="utf-8", errors="surrogateescape").removesuffix("\n").partition("\n")
+    except OSError:
+        name, place = "", ""
+    if len(name) != 12 or not name.isalnum() or place != exchange:
         name = secrets.token_hex(6)
-        path.write_text(name + "\n", encoding="ascii")
+        path.write_text(f"{name}\n{exchange}\n", encoding="utf-8", errors="surrogateescape")
     return name

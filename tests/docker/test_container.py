@@ -56,7 +56,7 @@ async def test_pictures_from_a_container_are_those_from_this_host(
         assert [(p.target.id, p.after) for p in run.pictures] == [(p.target.id, p.after) for p in wanted.pictures]
         assert run.problems == wanted.problems
         home.assert_plex_untouched()
-        instance = (short_dir / "b" / "instance").read_text().strip()
+        instance = (short_dir / "b" / "instance").read_text().split()[0]
         host = inspect(f"kometa-sidecar-worker-{instance}")["HostConfig"]
         assert (host["NetworkMode"], host["ReadonlyRootfs"], host["Memory"], host["PidsLimit"]) == ("none", True, 2**30, 128)
     assert docker.ours(instance) == []
@@ -78,7 +78,7 @@ class Bench:
 
     @property
     def ours(self) -> list[str]:
-        return [found.id for found in self.docker.ours((self.data / "instance").read_text().strip())]
+        return [found.id for found in self.docker.ours((self.data / "instance").read_text().split()[0])]
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +100,9 @@ async def bench(docker: Docker, small_image: str, short_dir: Path) -> AsyncItera
         engine = ContainerEngine(
             given.pop("docker", docker),
             given.pop("image"),
-            short_dir / "exchange",
-            identity=short_dir / "instance",
-            cache=short_dir / "cache",
+            given.pop("exchange", short_dir / "exchange"),
+            identity=given.pop("identity", short_dir / "instance"),
+            cache=given.pop("cache", short_dir / "cache"),
             shelf=short_dir / "shelf",
             spawn=tasks.spawn,
             tell=told.append,
@@ -166,6 +166,25 @@ async def test_another_configuration_or_image_replaces_the_container(
     assert (await third.start()).version == standin.version
     (newest,) = bench.ours
     assert newest != newer
+
+
+async def test_a_copy_of_the_data_has_a_container_of_its_own(bench: Bench) -> None:
+    """A copy for a second sidecar, say: the two would take each other's container away."""
+    first = bench.make()
+    await first.start()
+    (mine,) = bench.ours
+    copy = bench.data / "copy"
+    copy.mkdir()
+    (copy / "instance").write_text((bench.data / "instance").read_text())
+    other = replace(bench, data=copy)
+    second = bench.make(exchange=copy / "exchange", identity=copy / "instance", cache=copy / "cache")
+    await second.start()
+    assert bench.ours == [mine]
+    assert len(other.ours) == 1
+    assert other.ours != [mine]
+    await second.stop()
+    assert (bench.ours, other.ours) == ([mine], [])
+    assert first.info is not None
 
 
 async def test_a_container_that_was_only_made_is_started(bench: Bench) -> None:
