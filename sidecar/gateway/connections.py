@@ -34,7 +34,7 @@ class CutOff(Exception):
 
 
 class Connections:
-    """Connections to the origin of ``base``, at most ``MOST``. From ``close`` on none is kept.
+    """Connections to the origin of ``base``, at most ``MOST``. After ``close`` none is kept any more.
 
     ``headers`` go with every request. Seconds: ``connect`` for a connection to be made, ``silence`` without a byte of the
     answer, ``total`` for all of it. ``verify``: whether the server's certificate must be a valid one. ValueError: a header
@@ -49,6 +49,7 @@ class Connections:
         self._silence = silence
         self._total = total
         self._idle: list[_Wire] = []
+        self._every: set[_Wire] = set()
         self._turn = asyncio.Semaphore(MOST)
         self._context: ssl.SSLContext | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -74,19 +75,23 @@ class Connections:
                     return await self._ask(wire, asked, most, until)
                 except CutOff as error:
                     # One that was ended while it was idle is no fault, and neither is a first: a GET may be sent again (RFC 9112, 9.3.1).
-                    if error.begun or opened == OPENED:
+                    if error.begun or opened == OPENED or self._closed:
                         raise
         finally:
             self._turn.release()
 
-    def close(self) -> None:
-        """Ends idle connections; those in use end with their answer."""
+    async def close(self) -> None:
+        """Ends every connection. What is still read is CutOff."""
         self._closed = True
         if self._sweeping:
             self._sweeping.cancel()
             self._sweeping = None
-        while wire := self._kept():
+        self._idle.clear()
+        every = tuple(self._every)
+        for wire in every:
             wire.end()
+        for wire in every:
+            await wire.lost.wait()
 
     def _kept(self) -> _Wire | None:
         """An idle connection that can be used, the one used last first."""
@@ -122,7 +127,11 @@ class Connections:
             self._context = await asyncio.to_thread(_context, verify=self._verify)  # it reads the system's certificates
         async with asyncio.timeout(self._connect):
             _, wire = await asyncio.get_running_loop().create_connection(
-                _Wire, self._base.raw_host or "", self._base.port or 0, ssl=self._context if secure else None, happy_eyeballs_delay=0.25
+                lambda: _Wire(self._every),
+                self._base.raw_host or "",
+                self._base.port or 0,
+                ssl=self._context if secure else None,
+                happy_eyeballs_delay=0.25,
             )
         return wire
 
@@ -138,8 +147,11 @@ def _context(*, verify: bool) -> ssl.SSLContext:
 class _Wire(asyncio.Protocol):
     """One connection, one answer at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: set[_Wire]) -> None:
+        """``every``: where it stands while it is connected."""
         self.idle_since = 0.0
+        self.lost = asyncio.Event()
+        self._every = every
         self.usable = False
         """Whether a request can be sent."""
         self._loop = asyncio.get_running_loop()
@@ -172,6 +184,7 @@ class _Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._every.add(self)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
@@ -190,6 +203,8 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
+        self._every.discard(self)
+        self.lost.set()
         if self._waiting and not self._waiting.done():
             answer = None if exc else self._reader.end()
             if answer:

@@ -118,14 +118,14 @@ class Handler:
             return wire.xml(EMPTY) if verdict.listing else wire.text(404, verdict.what)
         try:
             match verdict.rule.action:
+                case Action.CUT:
+                    return await self._reading.cut(request, reads, verdict, scope)
+                case Action.FORWARD:
+                    return await self._reading.picture(request, reads, verdict)
                 case Action.CAPTURE:
                     return await self._writes.capture(caller, request, canonical, verdict, reads)
                 case Action.RECORD:
                     return await self._writes.record(caller, request, canonical)
-                case Action.FORWARD:
-                    return await self._reading.picture(request, reads, verdict)
-                case _:
-                    return await self._reading.cut(request, reads, verdict, scope)
         except wire.NotTaken as error:
             return self._teller.refuse(caller, request, error.refusal, canonical)
         except (PlexError, Garbled) as error:

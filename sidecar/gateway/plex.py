@@ -113,7 +113,7 @@ class PlexClient:
 
     async def stop(self) -> None:
         """Closes the connections. Safe to call twice."""
-        self._connections.close()
+        await self._connections.close()
         session, self._session = self._session, None
         if session:
             await session.close()

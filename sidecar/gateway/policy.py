@@ -192,6 +192,8 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """The whole of it. Order does not matter: where two rows match, the one with more words wins."""
 
+_WRITES: Final = frozenset({Action.CAPTURE, Action.RECORD})
+
 _PARTS: Final[Mapping[str, re.Pattern[str]]] = {
     "{section}": _INT,
     "{key}": _INT,
@@ -246,7 +248,7 @@ def judge(request: Canonical, scope: Scope) -> Verdict | Unseen | Refusal:
         return Refusal("this library is not part of the preview")
     asked = tuple(int(key) for key in (found.get("{keys}") or found.get("{key}") or "").split(",") if key)
     keys = tuple(key for key in dict.fromkeys(asked) if key in scope.visible)
-    if rule.action in (Action.CAPTURE, Action.RECORD):
+    if rule.action in _WRITES:
         edited = _edited(request, asked)
         if rule.path.endswith("{section}/all") and not edited:
             return Refusal("an edit of a whole library")

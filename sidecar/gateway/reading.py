@@ -29,6 +29,8 @@ _SIZE: Final = "X-Plex-Container-Size"
 _PASSED: Final = ("Content-Type", "Content-Length", "Content-Encoding", "Last-Modified", "ETag")
 _KEPT: Final = ("Content-Type", "Last-Modified", "ETag")
 
+_PAGED: Final = frozenset({View.LISTING, View.CHILDREN})
+
 _Read = Callable[[Canonical, Mapping[str, str]], Awaitable[bytes]]
 
 
@@ -65,7 +67,7 @@ class Reading:
 
     async def _cut(self, headers: Mapping[str, str], read: _Read, server: str, verdict: Verdict, scope: Scope) -> bytes:
         view = verdict.rule.view
-        if view not in (View.LISTING, View.CHILDREN):
+        if view not in _PAGED:
             return cut(await read(verdict.send, headers), view, scope)
         page = _page(verdict.send, headers)
         whole = verdict.send.without(_START, _SIZE)

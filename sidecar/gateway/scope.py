@@ -27,6 +27,8 @@ PAGE: Final = 500
 
 _HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _TOP_LEVEL: Final = frozenset({"movie", "show", "artist"})
+_BY_CHILD: Final = frozenset({View.SECTIONS, View.PREFS})
+"""Views whose children are told by something else than a rating key."""
 _PRIVATE_SETTING: Final = re.compile(r"token|secret|password|passwd|mail|username|certificate|allowedNetworks", re.IGNORECASE)
 _PRIVATE_ATTRIBUTES: Final = ("myPlexUsername", "authToken", "token", "accessToken")
 
@@ -109,10 +111,12 @@ def _plainly_clean(data: bytes, scope: Scope) -> bool:
 
 def _all_in(wanted: frozenset[int], data: bytes, name: bytes) -> bool:
     """Whether ``name``, wherever it stands in ``data``, is an attribute's with a number in ``wanted``."""
-    for rest in data.split(name)[1:]:
-        number = _NUMBER.match(rest)
+    at = data.find(name)
+    while at >= 0:
+        number = _NUMBER.match(data, at + len(name))
         if number is None or int(number[1]) not in wanted:
             return False
+        at = data.find(name, number.end())
     return True
 
 
@@ -140,7 +144,7 @@ def render(root: Element) -> bytes:
 
 def cut(data: bytes, view: View, scope: Scope) -> bytes:
     """A single answer (no listing) cut to ``scope``; as it came where nothing is to be cut. Garbled where it is not Plex's XML."""
-    if view not in (View.SECTIONS, View.PREFS) and _needs_no_cut(data, scope):
+    if view not in _BY_CHILD and _needs_no_cut(data, scope):
         return data
     root = parse(data)
     private = [name for name in _PRIVATE_ATTRIBUTES if name in root.attrib]

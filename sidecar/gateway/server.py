@@ -164,9 +164,11 @@ class Gateway:
         if self._runners:
             self._socket.unlink(missing_ok=True)
         self._runners.clear()
-        for task in self._watches.values():
-            task.cancel()
+        watches = tuple(self._watches.values())
         self._watches.clear()
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)  # whatever it was, it has been told of
         for client in (*(reads.client for reads in self._servers.values()), *self._retired):
             await client.stop()
         await self._answers.flush()
