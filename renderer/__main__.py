@@ -95,19 +95,36 @@ def _serve(options: argparse.Namespace) -> int:
         kometa.answers.learn(message.get("word"), message.get("answers"))
 
     parent = 0 if options.parent is not None else None
-    server = Server(
-        options.socket,
-        hello,
-        Forker(kometa, guard),
-        parent_pipe=parent,
-        learn=learn,
-        idle=idle,
-        linger=options.linger,
-        catalogue=lambda: catalogue.read(kometa.home, kometa.version),
-    )
+    try:
+        server = Server(
+            options.socket,
+            hello,
+            Forker(kometa, guard),
+            parent_pipe=parent,
+            learn=learn,
+            idle=idle,
+            linger=options.linger,
+            catalogue=lambda: catalogue.read(kometa.home, kometa.version),
+        )
+    except OSError as error:
+        print(f"the worker cannot listen at {options.socket}: {error.strerror or error}{_owner(options.socket)}", file=sys.stderr)  # noqa: T201  # likewise
+        return 4
     warm.settle()
     server.run()
     return 0
+
+
+def _owner(path: Path) -> str:
+    """Whose ``path`` is, or the directory that it is to be in: what is wrong, most often."""
+    for place in (path, *path.parents):
+        try:
+            owner = place.lstat().st_uid
+        except FileNotFoundError:
+            continue
+        except OSError:
+            break
+        return f". {place} belongs to user {owner}, this is user {os.getuid()}"
+    return ""
 
 
 if __name__ == "__main__":

@@ -180,7 +180,14 @@ def _lock(data: Path) -> int:
     try:
         lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise StoreError(f"the data directory {data} cannot be used: {error.strerror or error}. Choose another with --data") from error
+        what = f"the data directory {data} cannot be used: {error.strerror or error}"
+        with contextlib.suppress(OSError):
+            owner = (data / "lock").stat().st_uid
+            if owner != os.geteuid():
+                raise StoreError(
+                    f"{what}. It was made by user {owner}, this is user {os.geteuid()}: give it to this one (chown -R)"
+                ) from error
+        raise StoreError(f"{what}. Choose another with --data") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(lock, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from sidecar.model import OutcomeKind, PictureState
 from sidecar.tasks import Tasks
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
-from tests.docker.image import worker_image
+from tests.docker.image import ROOT, worker_image
 from tests.docker.registry import registry
 from tests.e2e.house import house
 from tests.e2e.test_warm import config_of
@@ -299,6 +300,31 @@ async def test_an_image_without_a_worker_is_told_by_its_words(bench: Bench, shor
             await engine.start()
     finally:
         await engine.stop()
+        subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
+
+
+def test_an_image_is_the_same_whatever_the_clones_modes(small_image: str, tmp_path: Path) -> None:
+    """A checkout made under umask 077, as root's often is: the worker runs as somebody else and must read it."""
+    for name in ("renderer", ".dockerignore"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    for path in tmp_path.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    base = next(
+        line
+        for line in subprocess.run(
+            ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        if line.startswith("kometa-sidecar-test/small:")
+    )
+    name = f"kometa-sidecar-test-worker:modes-{tmp_path.name}"
+    command = ["docker", "build", "--network", "none", "-q", "-f", "renderer/Dockerfile", "-t", name]
+    command += ["--build-arg", f"KOMETA_IMAGE={base.partition(':')[0]}", "--build-arg", f"KOMETA_TAG={base.partition(':')[2]}", "."]
+    try:
+        subprocess.run(command, check=True, capture_output=True, cwd=tmp_path, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+        told = subprocess.run(["docker", "run", "--rm", "--network", "none", name, "--help"], capture_output=True, text=True, check=False)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert "--socket" in told.stdout
+    finally:
         subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ from renderer.protocol import encode
 from renderer.report import MAX_LINES
 from renderer.speedups import VERIFIED
 from tests.renderer.fake import make_kometa, make_shard
-from tests.renderer.talk import Talk, Worker, alive, gone, logs, worker
+from tests.renderer.talk import ROOT, Talk, Worker, alive, gone, logs, worker
 
 
 @pytest.fixture(scope="module")
@@ -444,6 +447,16 @@ def test_shutdown_ends_a_worker(short_dir: Path, tmp_path: Path) -> None:
     with worker(make_kometa(tmp_path / "k"), short_dir) as made:
         made.talk().send(type="shutdown")
         assert made.process.wait(5) == 0
+
+
+def test_a_socket_that_cannot_be_made_is_said(short_dir: Path, tmp_path: Path) -> None:
+    (short_dir / "w.sock").mkdir()
+    command = [sys.executable, "-m", "renderer", "--kometa", str(make_kometa(tmp_path / "k")), "--socket", str(short_dir / "w.sock")]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 4
+    assert "Traceback" not in told.stderr
+    assert f"the worker cannot listen at {short_dir}/w.sock: " in told.stderr
+    assert f"belongs to user {os.getuid()}, this is user {os.getuid()}" in told.stderr
 
 
 def test_a_missing_requirement_is_named_with_the_remedy(short_dir: Path, tmp_path: Path) -> None:

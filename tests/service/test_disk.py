@@ -165,3 +165,17 @@ async def test_a_damaged_database_on_a_full_disk_loses_nothing(small_disk: Path)
         assert len(await state.runs(1000)) == len(before) + 1
     finally:
         await state.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_data_of_another_user_is_said(short_dir: Path) -> None:
+    """A volume that was used under another PUID."""
+    short_dir.chmod(0o1777)
+    (short_dir / "lock").touch(0o640)
+    os.chown(short_dir / "lock", 1000, 1000)
+    os.seteuid(1234)
+    try:
+        with pytest.raises(StoreError, match=r"made by user 1000, this is user 1234: give it to this one \(chown -R\)"):
+            open_places(short_dir, {})
+    finally:
+        os.seteuid(0)
