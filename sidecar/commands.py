@@ -25,7 +25,7 @@ from sidecar.model import PictureState, Problem, Run, RunState, Severity
 from sidecar.places import open_places
 from sidecar.progress import Progress
 from sidecar.sdnotify import Systemd
-from sidecar.service import Hear, Service
+from sidecar.service import Hear, Service, end_within
 from sidecar.settings import Settings, load_settings
 from sidecar.sight import exists, is_closed, is_dir, is_file
 
@@ -46,7 +46,7 @@ async def run(options: argparse.Namespace, env: Env, progress: Progress, output:
     def build(settings: Settings, hear: Hear) -> App:
         return App(settings, directory, env, redact=redact, hear=hear)
 
-    await Service(read, build, systemd=Systemd(env), say=progress.say).run()
+    await Service(read, build, systemd=Systemd(env), say=progress.say, ending=end_within).run()
     return 0
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from sidecar.app import App
@@ -36,11 +36,15 @@ Build = Callable[[Settings, Hear], App]
 class Service:
     """Runs one daemon until it is told to stop. ``build`` is called again for settings that changed."""
 
-    def __init__(self, read: Read, build: Build, *, systemd: Systemd, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, read: Read, build: Build, *, systemd: Systemd, say: Callable[[str], None], ending: Callable[[], None] = lambda: None
+    ) -> None:
+        """``ending`` is called when the daemon is told to stop, whatever it is doing; see :func:`end_within`."""
         self._read = read
         self._build = build
         self._systemd = systemd
         self._say = say
+        self._ending = ending
         self._tasks = Tasks()
         self._health: dict[str, str] = {}
 
@@ -48,7 +52,7 @@ class Service:
         """SidecarError where the daemon cannot start."""
         one_heap()
         settings = await asyncio.to_thread(self._read)
-        async with signals(reload=True) as heard:
+        async with signals(self._ending, reload=True) as heard:
             feeding = self._tasks.spawn(self._systemd.keep_alive(), "watchdog")
             try:
                 fresh: Settings | None = settings
@@ -61,20 +65,19 @@ class Service:
         """Serve with ``fresh``; where that cannot start, with ``known``. Returns the next settings (None: stop), and those that served."""
         self._health.clear()
         try:
-            with contextlib.ExitStack() as bounds:
-                async with self._build(fresh, self._hear) as app:
-                    self._say(f"gallery: {app.url}")
-                    log.info("the gallery is at %s", app.url)
-                    self._systemd.ready(f"watching; gallery at {app.url}")
-                    following = await self._serve(app, fresh, heard, bounds)
-                return following, fresh
+            async with self._build(fresh, self._hear) as app:
+                self._say(f"gallery: {app.url}")
+                log.info("the gallery is at %s", app.url)
+                self._systemd.ready(f"watching; gallery at {app.url}")
+                following = await self._serve(app, fresh, heard)
+            return following, fresh
         except SidecarError as error:
             if fresh is known:
                 raise
             log.error("the daemon cannot start with the new settings, and goes on with the old: %s", error)
             return known, known
 
-    async def _serve(self, app: App, settings: Settings, heard: asyncio.Queue[int], bounds: contextlib.ExitStack) -> Settings | None:
+    async def _serve(self, app: App, settings: Settings, heard: asyncio.Queue[int]) -> Settings | None:
         """Until told to stop (None), or until SIGHUP brings other settings."""
         leave = asyncio.Event()
         serving = self._tasks.spawn(app.serve(leave), "serve")
@@ -90,7 +93,6 @@ class Service:
                     told = True
                     log.info("stopping")
                     self._systemd.stopping()
-                    bounds.enter_context(_bounded(END_WITHIN))
                     break
                 elif (other := await self._reload(settings, app.url)) is not None:
                     following = other
@@ -133,15 +135,27 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def signals(*, reload: bool = False) -> AsyncIterator[asyncio.Queue[int]]:
-    """SIGINT and SIGTERM as they come; with ``reload`` SIGHUP too, but for a terminal's, whose end it tells."""
+async def signals(ending: Callable[[], None], *, reload: bool = False) -> AsyncIterator[asyncio.Queue[int]]:
+    """SIGINT and SIGTERM as they come; with ``reload`` SIGHUP too, but for a terminal's, whose end it tells.
+
+    ``ending`` is called at the first of the others.
+    """
     heard: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    told = False
+
+    def hear(number: int) -> None:
+        nonlocal told
+        if number != signal.SIGHUP and not told:
+            told = True
+            ending()
+        heard.put_nowait(number)
+
     taken = [signal.SIGINT, signal.SIGTERM]
     if reload and not os.isatty(0):
         taken.append(signal.SIGHUP)
     for number in taken:
-        loop.add_signal_handler(number, heard.put_nowait, number)
+        loop.add_signal_handler(number, hear, number)
     try:
         yield heard
     finally:
@@ -149,16 +163,14 @@ async def signals(*, reload: bool = False) -> AsyncIterator[asyncio.Queue[int]]:
             loop.remove_signal_handler(number)
 
 
-@contextlib.contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Ends this process where the block takes longer; from a thread, as the loop itself may hang."""
+def end_within(seconds: float = END_WITHIN) -> None:
+    """From now on this process has so long to end; then it is ended, by a thread, as the loop itself may hang.
+
+    Never taken back: Python's own end waits for every thread, and one may look at a network share that is gone.
+    """
     timer = threading.Timer(seconds, _end)
     timer.daemon = True
     timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _end() -> None:

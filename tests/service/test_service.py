@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -226,6 +228,84 @@ async def test_a_clean_end_with_a_render_running(directory: Path, standin: Komet
         assert run.state is RunState.CANCELLED
     finally:
         await state.close()
+
+
+def holds(pid: int) -> Counter[str]:
+    """What a process holds: open files by kind (sockets, pipes, inotify, paths), threads, children."""
+    held = Counter({"threads": len(list(Path(f"/proc/{pid}/task").iterdir())), "children": len(children(pid))})
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            held[str(link.readlink()).split("[")[0]] += 1
+    return held
+
+
+@pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.slow)])
+async def test_settings_read_anew_leave_nothing_behind(directory: Path, standin: KometaInstall, times: int) -> None:
+    """Each time everything is built anew in this process: files, threads and workers of the last time must be gone."""
+    settings = directory / "sidecar.yml"
+    hook = "notifications: [{name: a, url: 'http://127.0.0.1:9/', private: true}]\n"
+    settings.write_text(hook)
+    async with daemon(directory, small_world(), settings, kometa=standin) as running:
+        manager = running.manager
+        await manager.until(lambda word: "READY=1" in word)
+        await manager.until(lambda word: word.startswith("STATUS=last render done"))
+        before: Counter[str] = Counter()
+        for number in range(times):
+            seen = len(manager.take())
+            settings.write_text(f"{hook}retention: {{runs: {10 + number}}}\n")
+            running.process.send_signal(signal.SIGHUP)
+            await manager.until(lambda word: "READY=1" in word and "gallery at" in word, after=seen)
+            if number == 2:
+                await asyncio.sleep(2)
+                before = holds(running.process.pid)
+        async with asyncio.timeout(30):
+            while more := holds(running.process.pid) - before:
+                assert sum(more.values()) < 100, more
+                await asyncio.sleep(0.2)
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.stopped() == 0
+        assert "task" not in running.log.read_text()
+
+
+STUCK = """
+import asyncio, sys, threading, time
+from sidecar import cli, commands
+from sidecar.app import App
+
+class Stuck(App):
+    async def _build(self):
+        if {when!r} == "start":
+            await asyncio.to_thread(time.sleep, 600)
+        await super()._build()
+        self.spawn(asyncio.to_thread(time.sleep, 600), "a look at a network share that is gone")
+        self.spawn(asyncio.to_thread(print, "stuck", flush=True), "word")
+
+commands.App = Stuck
+if {when!r} == "start":
+    threading.Timer(1.0, print, ["stuck"], {{"flush": True}}).start()
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("when", ["start", "work"])
+async def test_it_ends_though_a_thread_hangs(directory: Path, when: str) -> None:
+    """A share that is gone, a name server that does not answer: Python waits for its threads, systemd does not wait for us."""
+    arguments = ["run", str(directory / "config"), "--data", str(directory / "data"), "--port", "0", "--engine", "draft"]
+    env = {**os.environ, "KOMETA_PLEX_URL": "http://127.0.0.1:9", "KOMETA_PLEX_TOKEN": "x" * 20}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STUCK.format(when=when), *arguments, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            assert await process.stdout.readline() == b"stuck\n"
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            assert await process.wait() == 1
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_a_loop_that_hangs_feeds_no_watchdog(short_dir: Path) -> None:
