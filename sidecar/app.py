@@ -31,6 +31,7 @@ from sidecar.pipeline.probes import Probes
 from sidecar.pipeline.runlog import RunLogs
 from sidecar.pipeline.showcase import Showcase
 from sidecar.pipeline.stage import Stages
+from sidecar.pipeline.wanted import Wanted
 from sidecar.places import Places, open_places
 from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
@@ -184,7 +185,7 @@ class App:
             learn_secrets=self._redact.learn,
             follow=self.watcher.follow,
             notes=lambda: (*self.state.problems, *self.watcher.problems),
-            extra=settings.hooks.extra,
+            wanted=Wanted(self.state, most=settings.hooks.extra, lifetime=settings.hooks.extra_for),
         )
         self.logs = RunLogs(places.logs, self._redact)
         renderer = Renderer(

@@ -29,8 +29,8 @@ class Chooser(Protocol):
         """Of the last plan."""
         ...
 
-    def want(self, rating_key: int) -> None:
-        """Preview that item too from now on."""
+    async def want(self, rating_key: int) -> None:
+        """Preview that item too from now on. StoreError."""
 
 
 class Asks:
@@ -60,15 +60,17 @@ class Asks:
         self._libraries.add(name)
         self._ask("a hook asked")
 
-    def item(self, rating_key: int, library: str = "") -> bool:
-        """Render that item's library; one that is not among the targets becomes one. False where its library is known to have none."""
+    async def item(self, rating_key: int, library: str = "") -> bool:
+        """Render that item's library; one that is not among the targets becomes one. False where its library is known to have none.
+
+        StoreError.
+        """
         known = self._chooser.libraries
         if known and library and library not in known:
             return False
         shown = next((target.library for target in self._chooser.targets if target.rating_key == rating_key), None)
-        if shown is None:
-            self._chooser.want(rating_key)
-        else:
+        await self._chooser.want(rating_key)
+        if shown is not None:
             self._libraries.add(shown)
         self._ask("a hook asked")
         return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from sidecar import revision as revisions
 from sidecar.errors import ConfigError, EngineError, GatewayError
 from sidecar.gateway import Gateway
 from sidecar.model import Change, Picture, PictureState, PlexServer, PreviewConfig, Problem, Revision, Run, Scope, Severity, Target
+from sidecar.pipeline.wanted import Wanted
 from sidecar.plex import PlexReader, TargetWishes, Wish, resolve_targets
 from sidecar.store import State
 from sidecar.yamlfile import Document
@@ -78,9 +78,9 @@ class Planner:
         learn_secrets: Callable[[Iterable[str]], None],
         follow: Callable[[Iterable[Path]], None],
         notes: Callable[[], tuple[Problem, ...]],
-        extra: int = 8,
+        wanted: Wanted,
     ) -> None:
-        """``extra``: how many items that were asked for in passing (:meth:`want`) are previewed besides."""
+        """``wanted``: items that were asked for in passing (:meth:`want`) and are previewed besides."""
         self._config_dir = config_dir
         self._options = options
         self._kometa = kometa
@@ -93,16 +93,16 @@ class Planner:
         self._notes = notes
         self._readers: dict[str, PlexReader] = {}
         self._servers: tuple[PlexServer, ...] = ()
-        self._extra: deque[int] = deque(maxlen=extra)
+        self._wanted = wanted
         self.libraries: frozenset[str] = frozenset()
         """Those with overlay files, of the last config that could be read; empty before there is one."""
         self.targets: tuple[Target, ...] = ()
         """Of the last plan."""
 
-    def want(self, rating_key: int) -> None:
-        """Preview that item too from now on; the newest few that were wanted are."""
-        if rating_key not in self._extra:
-            self._extra.append(rating_key)
+    async def want(self, rating_key: int) -> None:
+        """Preview that item too from now on, unless it is previewed anyway. StoreError."""
+        if rating_key in await self._wanted.keys() or all(target.rating_key != rating_key for target in self.targets):
+            await self._wanted.add(rating_key)
 
     @property
     def readers(self) -> Mapping[str, PlexReader]:
@@ -119,7 +119,7 @@ class Planner:
         reading = await self._read(home)
         await self._connect(reading.servers)
         await self._gateway.check()
-        wishes = replace(self._wishes, extra=[Wish(rating_key=key) for key in self._extra])
+        wishes = replace(self._wishes, extra=[Wish(rating_key=key) for key in await self._wanted.keys()])
         libraries = [library.plan for library in reading.libraries]
         self.libraries = frozenset(library.name for library in libraries)
         found = await resolve_targets(self._readers, libraries, wishes, await self._state.remembered())

@@ -184,6 +184,7 @@ class HookSettings(Section):
         min_length=16,
     )
     extra: int = Field(8, ge=0, le=100, description="How many items that hooks named are previewed besides the chosen ones.")
+    extra_for: Seconds = Field(14 * 86_400.0, description="Seconds (or 14d) for which they are, since a hook named them last.")
 
     @model_validator(mode="after")
     def _fits_a_path(self) -> Self:

@@ -33,7 +33,7 @@ class Asking(Protocol):
 
     def everything(self) -> None: ...
     def library(self, name: str) -> None: ...
-    def item(self, rating_key: int, library: str = "") -> bool: ...
+    async def item(self, rating_key: int, library: str = "") -> bool: ...
     def plex_changed(self) -> None: ...
 
 
@@ -72,7 +72,7 @@ class Hooks:
         if not (key.isascii() and key.isdigit() and len(key) < 19) or not isinstance(library, str):
             return _told(False)
         assert self._asking is not None
-        return _told(self._asking.item(int(key), library))
+        return _told(await self._asking.item(int(key), library))
 
     async def kometa(self, request: web.Request) -> web.StreamResponse:
         """``run_end``: what Plex shows is another."""
@@ -109,7 +109,7 @@ class Hooks:
             key = told["rating_key"]
             if not isinstance(key, int) or isinstance(key, bool) or not 1 <= key < 10**18:
                 return answer(400, "bad_request", "rating_key is Plex's number of an item.", "api/")
-            return _told(self._asking.item(key))
+            return _told(await self._asking.item(key))
         self._asking.everything()
         return _told(True)
 

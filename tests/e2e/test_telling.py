@@ -84,6 +84,10 @@ async def test_a_hook_previews_a_new_item(standin: KometaInstall, config: Path, 
             states = {picture.target.library: picture.state for picture in third.pictures}
             assert states["Movies"] is PictureState.RENDERED
         home.assert_plex_untouched()
+    async with house(standin, config, data_dir, world=world, targets=targets, hooks={"secret": SECRET}) as home:
+        shows = config / "overlays" / "movies.yml"
+        shows.write_text(shows.read_text() + "# after a restart\n")
+        await home.until(lambda: {target.rating_key for target in home.app.planner.targets} == {*shown, other})
 
 
 async def test_kometas_run_refreshes_what_plex_shows(config: Path, data_dir: Path) -> None:

@@ -23,7 +23,7 @@ class Chooser:
     targets: Collection[Target] = (Target(rating_key=101, level=Level.MOVIE, library="Movies", section=1, title="Heat"),)
     wanted: list[int] = field(default_factory=list)
 
-    def want(self, rating_key: int) -> None:
+    async def want(self, rating_key: int) -> None:
         self.wanted.append(rating_key)
 
 
@@ -48,7 +48,7 @@ async def test_a_burst_is_one_render() -> None:
     async with asking(Chooser(), quiet=0.3) as (asks, got):
         for _ in range(20):
             asks.library("Movies")
-            asks.item(101)
+            await asks.item(101)
             await asyncio.sleep(0.001)
         asks.library("Shows")
         await until(got, 1)
@@ -70,14 +70,14 @@ async def test_an_endless_burst_is_rendered_all_the_same() -> None:
 async def test_items() -> None:
     chooser = Chooser()
     async with asking(chooser) as (asks, got):
-        assert not asks.item(7, "Music")
-        assert asks.item(202, "Shows")
+        assert not await asks.item(7, "Music")
+        assert await asks.item(202, "Shows")
         await until(got, 1)
         assert chooser.wanted == [202]
         assert got[0].reason == "a hook asked", "the plan differs by the new target: nothing else is drawn"
-        assert asks.item(101, "Movies")
+        assert await asks.item(101, "Movies")
         await until(got, 2)
-        assert chooser.wanted == [202]
+        assert chooser.wanted == [202, 101], "whether it is an extra one is the chooser's to say"
         assert (got[1].reason, got[1].libraries) == ("request", ("Movies",))
 
 

@@ -33,7 +33,7 @@ class Asked:
             raise NotThere(f"there is no library {name} with overlay files")
         self.got.append(name)
 
-    def item(self, rating_key: int, library: str = "") -> bool:
+    async def item(self, rating_key: int, library: str = "") -> bool:
         self.got.append((rating_key, library))
         return library != "Photos"
 
