@@ -15,7 +15,7 @@ from sidecar.settings import Destination as Chosen
 def subscribe(
     chosen: Iterable[Chosen], read: notify.ReadPicture, resolver: AbstractResolver | None = None
 ) -> tuple[notify.Subscription, ...]:
-    """One subscription per destination; each holds a client session, to be closed. SettingsError for an Apprise that is not there.
+    """One subscription per destination; each holds a client session, to be closed.
 
     ``read`` gives the bytes of a kept picture by its sha256, or None. ``resolver`` is for tests.
     """
@@ -33,7 +33,7 @@ def subscribe(
 def _destination(chosen: Chosen, read: notify.ReadPicture, resolver: AbstractResolver | None) -> notify.Destination:
     url = chosen.url.get_secret_value()
     if chosen.what == "apprise":
-        return notify.Apprise(chosen.name, url, patience=chosen.timeout)
+        return notify.Apprise(chosen.name, url, private=chosen.private, patience=chosen.timeout)
     session = notify.open_session(chosen.private, resolver)
     headers = {name: value.get_secret_value() for name, value in chosen.headers.items()}
     if chosen.what == "discord":

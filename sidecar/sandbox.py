@@ -1,7 +1,7 @@
 """A webhook's template is worked out in a process of its own that may take little time and memory, and knows no secret.
 
 Jinja2's sandbox keeps a template from Python's insides, not from loops without end or from numbers that fill the memory; and a
-thread that is caught in one can never be ended. This file is that process's program too: of its own it imports nothing of ``sidecar``.
+thread that is caught in one can never be ended. This file is that process's program too.
 
 In:  JSON on standard input, ``{"template": TEXT, "message": {...}}``, or without ``message`` to see only whether it can be compiled
 Out: the bytes that it makes; or exit status 3 and why not, on standard error
@@ -9,12 +9,8 @@ Out: the bytes that it makes; or exit status 3 and why not, on standard error
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
 import resource
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +18,8 @@ from typing import Any, Final
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sidecar import child
 
 LARGEST: Final = 256 * 1024
 """Bytes that a template may make."""
@@ -41,48 +39,24 @@ class TemplateFails(Exception):
 
 async def render(template: str, message: Mapping[str, Any]) -> bytes:
     """What ``template`` makes of ``message``. TemplateFails."""
-    given = json.dumps({"template": template, "message": message}).encode()
-    child = await asyncio.create_subprocess_exec(
-        *_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()
-    )
     try:
-        async with asyncio.timeout(PATIENCE):
-            made, why = await child.communicate(given)
+        return _judged(await child.ask(__file__, json.dumps({"template": template, "message": message}).encode(), PATIENCE))
     except TimeoutError:
         raise TemplateFails(_TOO_MUCH) from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    return _judged(child.returncode, made, why)
 
 
 def check(template: str) -> None:
     """TemplateFails, with the line, where it does not parse or compile. Blocks."""
-    given = json.dumps({"template": template}).encode()
     try:
-        done = subprocess.run(  # noqa: S603 - this very file, by this very interpreter
-            _command(), input=given, capture_output=True, env=_environment(), timeout=PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
+        _judged(child.ask_now(__file__, json.dumps({"template": template}).encode(), PATIENCE))
+    except TimeoutError:
         raise TemplateFails(_TOO_MUCH) from None
-    _judged(done.returncode, done.stdout, done.stderr)
 
 
-def _judged(status: int | None, made: bytes, why: bytes) -> bytes:
-    if status == 0:
-        return made
-    raise TemplateFails(why.decode("utf-8", "replace").strip() if status == _FAILED else _TOO_MUCH)  # else a limit's signal ended it
-
-
-def _command() -> list[str]:
-    return [sys.executable, "-P", __file__]
-
-
-def _environment() -> dict[str, str]:
-    """What Python needs to find its packages; the rest may hold secrets."""
-    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH") if name in os.environ}
+def _judged(ended: child.Ended) -> bytes:
+    if ended.status == 0:
+        return ended.out
+    raise TemplateFails(ended.why if ended.status == _FAILED else _TOO_MUCH)  # else a limit's signal ended it
 
 
 def _main() -> int:

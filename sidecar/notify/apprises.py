@@ -1,18 +1,15 @@
-"""Everything else that Apprise knows: an optional extra (``pip install kometa-sidecar[apprise]``). The only apprise import.
-
-Apprise opens its own connections: the guard against private addresses does not stand before it. Its addresses come from the
-settings alone.
-"""
+"""Everything else that Apprise knows: an optional extra. See ``sidecar.apprising`` for how it is kept from private addresses."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sidecar.errors import SettingsError
+from sidecar import apprising
+from sidecar.addresses import Network
+from sidecar.apprising import Outcome
 from sidecar.notify.payload import Message
-from sidecar.notify.sending import Later, Sent, mark_of
+from sidecar.notify.sending import Later, Sent, Shut, forbidden, mark_of
 
 
 class Apprise:
@@ -21,24 +18,12 @@ class Apprise:
     kind: Final = "apprise"
     edits: Final = False
 
-    def __init__(self, name: str, url: str, *, patience: float) -> None:
-        """SettingsError where Apprise is not installed, or does not know the address."""
-        try:
-            import apprise
-        except ImportError:
-            raise SettingsError(f"notifications: {name} is of kind apprise, and Apprise is not installed: pip install apprise") from None
+    def __init__(self, name: str, url: str, *, private: Iterable[Network] = (), patience: float) -> None:
         self.name = name
         self.mark = mark_of(url)
+        self._url = url
+        self._private = tuple(private)
         self._patience = patience
-        self._kinds = {
-            "info": apprise.NotifyType.INFO,
-            "success": apprise.NotifyType.SUCCESS,
-            "warning": apprise.NotifyType.WARNING,
-            "error": apprise.NotifyType.FAILURE,
-        }
-        self._apprise = apprise.Apprise()
-        if not self._apprise.add(url):
-            raise SettingsError(f"notifications: Apprise does not know the address of {name}")
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -48,10 +33,15 @@ class Apprise:
         message = Message.model_validate(body)
         text = f"{message.text}\n{message.url}" if message.url else message.text
         try:
-            async with asyncio.timeout(self._patience):
-                told = await self._apprise.async_notify(body=text, title=message.title, notify_type=self._kinds[message.severity])
+            outcome = await apprising.send(
+                self._url, self._private, title=message.title, text=text, severity=message.severity, patience=self._patience
+            )
         except TimeoutError as error:
             raise Later(f"{self.name}: no answer within {self._patience:g} s") from error
-        if not told:
+        if outcome is Outcome.PRIVATE:
+            raise forbidden(self.name)
+        if outcome in (Outcome.MISSING, Outcome.UNKNOWN):
+            raise Shut(f"{self.name}: Apprise is not installed any more, or does not know the address")
+        if outcome is not Outcome.DONE:
             raise Later(f"{self.name}: Apprise could not deliver it")
         return Sent()

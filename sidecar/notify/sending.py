@@ -118,11 +118,14 @@ async def request(
         raise Shut(f"{name}: its address is none that can be asked") from error
     except (aiohttp.ClientError, OSError) as error:
         if _private(error):
-            raise Shut(
-                f"{name}: its address is a private one; if it is meant to be, set private: true (or its network) for this destination"
-            ) from error
+            raise forbidden(name) from error
         # The error's text may hold the address: only its kind is told.
         raise Later(f"{name}: {type(error).__name__}") from error
+
+
+def forbidden(name: str) -> Shut:
+    """Where a destination's address may not be reached."""
+    return Shut(f"{name}: its address is a private one; if it is meant to be, set private: true (or its network) for this destination")
 
 
 def _private(error: BaseException | None) -> bool:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from sidecar import apprising
+from sidecar.apprising import Outcome
 from sidecar.sandbox import TemplateFails, check
 from sidecar.schedule import zone_of
 from sidecar.settings.base import Seconds, Section
@@ -142,6 +144,13 @@ class Destination(Section):
         if self.what == "apprise":
             if "://" not in url:
                 raise ValueError(f"the url of {self.name} is no Apprise address (service://...)")
+            outcome = apprising.check(url)
+            if outcome is Outcome.MISSING:
+                raise ValueError(
+                    f"{self.name} is of kind apprise, and Apprise is not installed: pip install apprise, in this program's venv"
+                )
+            if outcome is not Outcome.DONE:
+                raise ValueError(f"Apprise does not know the address of {self.name}")
             return self
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

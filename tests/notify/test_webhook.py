@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 
 from docs.generate import HERE
-from sidecar.errors import SettingsError
+from sidecar.apprising import Outcome, check
 from sidecar.model import RunState
 from sidecar.notify import Apprise, Preset, Webhook, open_session, schema
 from sidecar.notify.payload import Message
@@ -220,14 +220,28 @@ async def test_apprise_api(receiver: Receiver) -> None:
     assert (path, body["title"], body["type"], body["format"]) == ("/notify/key", "Plex is back", "success", "text")
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python before 3.13
 async def test_apprise_itself(receiver: Receiver) -> None:
-    apprise = Apprise("a", receiver.url.replace("http://", "json://"), patience=10)
+    apprise = Apprise("a", receiver.url.replace("http://", "json://"), private=LOOPBACK, patience=30)
     await apprise.send("letter-1", changed().plain())
     _, body, _ = await sent(receiver)
     assert body["title"] == "2 posters changed"
     receiver.statuses = [500]
     with pytest.raises(Later):
         await apprise.send("letter-1", changed().plain())
-    with pytest.raises(SettingsError, match="does not know"):
-        Apprise("a", "nosuchservice://x", patience=10)
+    assert check("nosuchservice://x") is Outcome.UNKNOWN
+    assert check("tgram://123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/12345") is Outcome.DONE
+
+
+async def test_apprise_reaches_no_private_address(receiver: Receiver) -> None:
+    """By number, by name, or led there by a redirect: its own connections pass our guard."""
+    for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "169.254.169.254"):
+        apprise = Apprise("a", receiver.url.replace("http://127.0.0.1", f"json://{host}"), patience=30)
+        with pytest.raises(Shut, match="private one"):
+            await apprise.send("letter-1", changed().plain())
+    receiver.statuses, receiver.headers = [307], {"Location": "http://127.0.0.2:1/"}
+    redirected = Apprise("a", receiver.url.replace("http://", "json://"), private=[ipaddress.ip_network("127.0.0.1/32")], patience=30)
+    with pytest.raises(Shut, match="private one"):
+        await redirected.send("letter-1", changed().plain())
+    assert len(receiver.got) == 1
+    with pytest.raises(Later, match="no answer within"):
+        await Apprise("a", "json://192.0.2.1", private=[ipaddress.ip_network("192.0.2.0/24")], patience=0.05).send("x", changed().plain())
