@@ -38,7 +38,12 @@ PublishEvent = Callable[[str, Mapping[str, Any]], None]
 class Site(Protocol):
     """See ``sidecar.publish.Gallery``."""
 
+    @property
+    def owes_thumbs(self) -> bool: ...
+
     def publish(self, view: GalleryView) -> None: ...
+
+    def make_thumbs(self) -> None: ...
 
 
 class Showcase:
@@ -196,9 +201,14 @@ class Showcase:
         self._dirty.set()
 
     async def flush(self) -> None:
-        """Publish what has not been published. StoreError where the disk refuses; what was not told stays to be told."""
+        """Publish what has not been published. StoreError where the disk refuses; what was not told stays to be told.
+
+        Small pictures are made, and published, when there is nothing to tell and nobody draws.
+        """
         async with self._publishing:
             self._dirty.clear()
+            while self._site.owes_thumbs and not self._events and self._view.current is None:
+                await asyncio.to_thread(self._site.make_thumbs)
             events, self._events = self._events, []
             try:
                 await asyncio.to_thread(self._site.publish, self._view)
@@ -207,6 +217,8 @@ class Showcase:
                 raise
             for kind, data in events:
                 self._event(kind, data)
+            if self._site.owes_thumbs and self._view.current is None:
+                self._dirty.set()
 
     async def serve(self) -> None:
         """Publish whenever something changed, until cancelled."""

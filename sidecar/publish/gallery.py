@@ -42,7 +42,7 @@ from sidecar.review import RunReview, Timeline
 STATIC: Final = Path(__file__).parent / "static"
 
 STEP: Final = 8
-"""Pictures of a timeline published at a time: in a gallery that was emptied each needs a new small one."""
+"""Small pictures made at a time: what has come meanwhile need not wait for all of them."""
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -65,6 +65,8 @@ class Gallery:
         self._written: dict[str, bytes] = {}
         self._runs: dict[str, bool | None] = {}
         """Runs that have a page -> whether with their review; None: not looked at yet."""
+        self._bare: set[str] = set()
+        """Of these, the ones written while pictures of theirs wanted a small one."""
         self._full: set[str] = set()
         """Runs whose data is there; those of earlier versions have a page only."""
         self._detailed: dict[str, tuple[str, Picture]] = {}
@@ -78,13 +80,14 @@ class Gallery:
     def publish(self, view: GalleryView) -> None:
         """Bring the gallery to ``view``. What did not change is not written again. StoreError where the disk refuses.
 
-        Publish first, then send the ``picture`` or ``run.ended`` event: pages fetch what the event names.
+        Publish first, then send the ``picture`` or ``run.ended`` event: pages fetch what the event names. New pictures stand
+        there at full size until :meth:`make_thumbs` was called and the view is published again.
         """
         with self._lock:
             self._prepare()
             self._config_dir = view.config_dir
             baselines = (standing.baseline.blob for standing in view.standings.values() if standing.baseline)
-            self._images.publish((view.current, view.shown, view.latest), view.reviews.values(), baselines)
+            self._images.publish((view.current, view.shown, view.latest), view.reviews.values(), baselines, thumbs=False)
             for run in (view.shown, view.latest):
                 if run is not None and run.state.final:
                     self._publish_run(run, view.reviews.get(run.id))
@@ -101,18 +104,28 @@ class Gallery:
             self._put("latest.json", dumps(latest(view), indent=1), durable=settled)
             self._put("index.html", html, durable=settled)
 
+    @property
+    def owes_thumbs(self) -> bool:
+        """Would :meth:`make_thumbs` have anything to do?"""
+        return bool(self._images.owed)
+
+    def make_thumbs(self) -> None:
+        """Make some of the small pictures that are wanted. StoreError where the disk refuses."""
+        with self._lock:
+            self._images.make_thumbs(self._images.owed[:STEP])
+
     def publish_review(self, run: Run, review: RunReview) -> None:
         """Write the page and data of an ended run with its review. StoreError where the disk refuses."""
         with self._lock:
             self._prepare()
-            self._images.publish((run,), (review,))
+            self._images.publish((run,), (review,), thumbs=True)
             self._publish_run(run, review)
 
     def publish_plex(self, shown: Mapping[str, Blob]) -> None:
         """Write what Plex shows now, by ``Target.id``. StoreError where the disk refuses."""
         with self._lock:
             self._prepare()
-            self._images.publish(more=shown.values())
+            self._images.publish(more=shown.values(), thumbs=True)
             self._put_all(forms("data/plex", plex_data(shown, self._images)))
 
     def publish_timelines(self, timelines: Iterable[Timeline]) -> None:
@@ -126,7 +139,7 @@ class Gallery:
             for start in range(0, len(shown), STEP):
                 with self._lock:
                     self._prepare()
-                    self._images.publish(more=shown[start : start + STEP])
+                    self._images.publish(more=shown[start : start + STEP], thumbs=True)
             with self._lock:
                 self._prepare()
                 self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), frozenset(self._full), self._images)))
@@ -153,6 +166,7 @@ class Gallery:
                     self._written.pop(f"runs/{run}/{name}", None)
                 del self._runs[run]
                 self._full.discard(run)
+                self._bare.discard(run)
             self._listed = ()
             for path in (self._root / "data/targets").glob("*.js*") if targets is not None else ():
                 if path.stem not in (targets or ()):
@@ -176,7 +190,9 @@ class Gallery:
         place = f"runs/{_safe(run.id)}"
         if self._runs.get(run.id, False) is None:
             self._runs[run.id] = self._is_reviewed(place)
-        if self._runs.get(run.id) is True or (run.id in self._runs and review is None):
+        bare = self._images.lacks(run)
+        again = run.id in self._bare and not bare
+        if not again and (self._runs.get(run.id) is True or (run.id in self._runs and review is None)):
             return
         self._put(f"{place}/summary.json", dumps(summary(run, self._images, base="../../")), durable=True)
         self._put_all(forms(f"{place}/data", run_data(run, review, self._images)))
@@ -184,6 +200,7 @@ class Gallery:
         self._pages.forget("../../", keep=(picture.target.id for picture in run.pictures))
         self._runs[run.id] = review is not None
         self._full.add(run.id)
+        (self._bare.add if bare else self._bare.discard)(run.id)
 
     def _is_reviewed(self, place: str) -> bool:
         """Whether the run's page is the final one already: a restart does not write it again."""

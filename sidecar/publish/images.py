@@ -62,34 +62,64 @@ class Images:
         self._root = root
         self._blob_path = blob_path
         self._shots: dict[str, Shot] = {}
+        self._owed: dict[str, Blob] = {}
+        """Shown at full size until a small one is made."""
         self._workers = max(1, min(4, os.cpu_count() or 1))  # Pillow decodes and encodes outside the interpreter's lock
 
-    def publish(self, runs: Iterable[Run | None] = (), reviews: Iterable[RunReview] = (), more: Iterable[Blob | None] = ()) -> None:
-        """Make every picture of ``runs``, of their ``reviews``, and ``more`` available. StoreError where the disk refuses."""
-        wanted = {blob.sha256: blob for blob in more if blob is not None and blob.sha256 not in self._shots}
+    def publish(
+        self,
+        runs: Iterable[Run | None] = (),
+        reviews: Iterable[RunReview] = (),
+        more: Iterable[Blob | None] = (),
+        *,
+        thumbs: bool,
+    ) -> None:
+        """Make every picture of ``runs``, of their ``reviews``, and ``more`` available. StoreError where the disk refuses.
+
+        Without ``thumbs``, the small ones, which take longer than all the rest, are left to :meth:`make_thumbs`: a new picture is to
+        be seen now.
+        """
+        wanted = {blob.sha256: blob for blob in more if blob is not None}
         masks = set()
         for run in runs:
             for picture in run.pictures if run else ():
-                if picture.quick is not None and picture.quick.sha256 not in self._shots:
+                if picture.quick is not None:
                     wanted[picture.quick.sha256] = picture.quick
                     masks.add(picture.quick.sha256)  # shown for a moment: no small one is worth its while
-                for blob in (picture.before, picture.after):
-                    if blob is not None and blob.sha256 not in self._shots:
-                        wanted[blob.sha256] = blob
+                wanted.update((blob.sha256, blob) for blob in (picture.before, picture.after) if blob is not None)
         for review in reviews:
             for target in review.targets:
                 mask = target.comparison.mask if target.comparison else None
                 if mask is not None:
                     masks.add(mask.sha256)
-                for blob in (target.reference, mask):
-                    if blob is not None and blob.sha256 not in self._shots:
-                        wanted[blob.sha256] = blob
-        if len(wanted) <= 1:
-            results = [self._one(blob, blob.sha256 in masks) for blob in wanted.values()]
+                wanted.update((blob.sha256, blob) for blob in (target.reference, mask) if blob is not None)
+        for sha256 in wanted.keys() - self._shots.keys():
+            shot = self._one(wanted[sha256], sha256 in masks)
+            if shot is not None:
+                self._shots[sha256] = shot
+        if thumbs:
+            self.make_thumbs(blob for sha256, blob in self._owed.items() if sha256 in wanted)
+
+    @property
+    def owed(self) -> tuple[Blob, ...]:
+        """Pictures shown at full size for want of a small one."""
+        return tuple(self._owed.values())
+
+    def lacks(self, run: Run) -> bool:
+        """Does a picture of ``run`` want a small one?"""
+        return any(blob is not None and blob.sha256 in self._owed for picture in run.pictures for blob in (picture.before, picture.after))
+
+    def make_thumbs(self, wanted: Iterable[Blob]) -> None:
+        """Make the small pictures of ``wanted``, which are owed. StoreError where the disk refuses."""
+        blobs = tuple(wanted)
+        if len(blobs) <= 1:
+            shots = [self._small(blob) for blob in blobs]
         else:
             with ThreadPoolExecutor(self._workers, thread_name_prefix="thumbs") as pool:
-                results = list(pool.map(lambda blob: self._one(blob, blob.sha256 in masks), wanted.values()))
-        self._shots.update((shot.sha256, shot) for shot in results if shot is not None)
+                shots = list(pool.map(self._small, blobs))
+        for shot in shots:
+            del self._owed[shot.sha256]
+            self._shots[shot.sha256] = shot
 
     def prune(self, keep: Collection[str], *, older_than: float) -> int:
         """Remove pictures of none of these sha256s that are older than so many seconds; how many. OSError where the disk refuses."""
@@ -101,6 +131,7 @@ class Images:
                 if sha256 not in keep and _SHA.fullmatch(sha256) and path.stat().st_mtime < until:
                     path.unlink(missing_ok=True)
                     self._shots.pop(sha256, None)
+                    self._owed.pop(sha256, None)
                     gone += 1
         return gone
 
@@ -122,10 +153,15 @@ class Images:
         shot = Shot(url=url, thumb=url, width=blob.width, height=blob.height, size=blob.size, sha256=blob.sha256)
         if mask:
             return shot
-        thumb = self._root / shot.usual_thumb
-        if not thumb.exists():
-            data = make_thumb(target, thumb_width(blob.width, blob.height))
-            if data is None:
-                return shot
-            write_atomic(thumb, data)
+        if not (self._root / shot.usual_thumb).exists():
+            self._owed[blob.sha256] = blob
+            return shot
+        return replace(shot, thumb=shot.usual_thumb)
+
+    def _small(self, blob: Blob) -> Shot:
+        shot = self._shots[blob.sha256]
+        data = make_thumb(self._root / shot.url, thumb_width(blob.width, blob.height))
+        if data is None:
+            return shot
+        write_atomic(self._root / shot.usual_thumb, data)
         return replace(shot, thumb=shot.usual_thumb)

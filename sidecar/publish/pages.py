@@ -200,17 +200,18 @@ class Pages:
         picture, review = card.picture, card.review
         comparison = review.comparison if review else None
         own = run is None or card.run_id != run.id
+        shot = self._images.shot
+        before, after, reference = shot(picture.before), shot(picture.after), shot(review.reference if review else None)
         # All that the markup is made of: most cards look in every run as they did in the last.
         about = (
             *(own and card.run_id, card.status, card.word, card.draft, card.pending, card.verdict, card.reference_name),
             *(picture.target, picture.before, picture.after, picture.problems, review is not None),
             *((review.reference, comparison) if review else ()),
+            *(one.thumb for one in (before, after, reference) if one),  # a small one may come later
         )
         place = (base, card.id, review is not None, brief)
         known = self._cards.get(place)
         if known is None or known[0] != about:
-            shot = self._images.shot
-            before, after, reference = shot(picture.before), shot(picture.after), shot(review.reference if review else None)
             only = after or before
             html = self._card.render(
                 base=base,
