@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import shutil
 import socket
@@ -35,7 +36,7 @@ from sidecar.pipeline.wanted import Wanted
 from sidecar.places import Places, open_places
 from sidecar.publish import Gallery
 from sidecar.settings import Settings, is_loopback
-from sidecar.store import Blobs, State
+from sidecar.store import Blobs, State, Sync
 from sidecar.tasks import Tasks
 from sidecar.telling import Desk, notifier_of
 from sidecar.upkeep import Upkeep, recall_runs
@@ -138,7 +139,7 @@ class App:
         settings = self.settings.gateway
         self.gateway = Gateway(
             socket=places.socket,
-            put_blob=self.blobs.put,
+            put_blob=functools.partial(self.blobs.put, sync=Sync.LATER),  # a run's pictures are settled before it is recorded
             cache_dir=settings.cache_dir or places.cache,
             host_map=settings.host_map,
             tcp_port=settings.tcp_port,

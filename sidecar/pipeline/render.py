@@ -50,7 +50,7 @@ from sidecar.pipeline.run import Recorder, Sink, begun, new_run_id
 from sidecar.pipeline.runlog import RunLog
 from sidecar.pipeline.shards import divide, scopes_for
 from sidecar.pipeline.showcase import Showcase
-from sidecar.store import Blobs, State
+from sidecar.store import Blobs, State, Sync
 from sidecar.tasks import Spawn
 
 log = logging.getLogger(__name__)
@@ -128,17 +128,21 @@ class Renderer:
             on_quick=arrivals.put_nowait,
             on_phase=lambda phase: self._showcase.phase(first, phase),
         )
+        run_log = self._open_log(first.id)
         try:
-            outcome, shards = await self._work_through(plan, parts.render, recorder, self._open_log(first.id), arrivals)
-        except asyncio.CancelledError:
-            await self._finish(replace(recorder.run, state=fate()), seen)
-            raise
-        except Exception as error:  # whatever it was, the run must end, and say so; the loop decides what comes next
-            problem = Problem(severity=Severity.ERROR, what=str(error), source="engine")
-            run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
-            await self._finish(run, seen)
-            raise
-        return await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
+            try:
+                outcome, shards = await self._work_through(plan, parts.render, recorder, run_log, arrivals)
+            except asyncio.CancelledError:
+                await self._finish(replace(recorder.run, state=fate()), seen)
+                raise
+            except Exception as error:  # whatever it was, the run must end, and say so; the loop decides what comes next
+                problem = Problem(severity=Severity.ERROR, what=str(error), source="engine")
+                run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
+                await self._finish(run, seen)
+                raise
+            return await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
+        finally:
+            await asyncio.shield(self._clear(first.id, run_log))
 
     async def warm(self, plan: Plan) -> None:
         """Render ``plan`` for nobody: what this teaches the worker makes the next render quick. EngineError where it is gone."""
@@ -150,7 +154,10 @@ class Renderer:
         arrivals: Arrivals = asyncio.Queue()
         run = begun(f"warm-{new_run_id(at)}", plan.change.reason, plan.revision.id, info, (), ())
         recorder = Recorder(run, on_capture=_ignore, on_quick=_ignore, on_phase=_ignore)
-        outcome, _ = await self._work_through(plan, plan.targets, recorder, None, arrivals)
+        try:
+            outcome, _ = await self._work_through(plan, plan.targets, recorder, None, arrivals)
+        finally:
+            await asyncio.shield(self._clear(run.id, None))
         log.info("the worker is warm: %s in %.2f s", outcome.kind, time.monotonic() - began)
 
     async def _sort_out(self, plan: Plan, info: EngineInfo, at: datetime) -> Sorted:
@@ -208,25 +215,26 @@ class Renderer:
                 return await self._engine.render(replace(job, shards=shards, deadline=deadline), report)
 
         began = time.monotonic()
+        showing = self._spawn(self._show_arrivals(plan, tried, homes, recorder, arrivals), f"pictures of {run_id}")
         try:
-            showing = self._spawn(self._show_arrivals(plan, tried, homes, recorder, arrivals), f"pictures of {run_id}")
-            try:
-                outcome = await attempt(shards, self._deadline) if shards else Outcome(kind=OutcomeKind.FINISHED)
-                left = self._deadline - (time.monotonic() - began)
-                if again := second_attempts(outcome, shards, folder, left):
-                    for index in again:
-                        recorder.forget(index)
-                    log.warning("shards %s of run %s died and are rendered once more", ", ".join(map(str, again)), run_id)
-                    outcome = joined(outcome, await attempt(tuple(again.values()), left), again)
-                    shards = tuple(again.get(shard.index, shard) for shard in shards)
-            finally:
-                arrivals.put_nowait(None)
-            await showing
-            return outcome, shards
+            outcome = await attempt(shards, self._deadline) if shards else Outcome(kind=OutcomeKind.FINISHED)
+            left = self._deadline - (time.monotonic() - began)
+            if again := second_attempts(outcome, shards, folder, left):
+                for index in again:
+                    recorder.forget(index)
+                log.warning("shards %s of run %s died and are rendered once more", ", ".join(map(str, again)), run_id)
+                outcome = joined(outcome, await attempt(tuple(again.values()), left), again)
+                shards = tuple(again.get(shard.index, shard) for shard in shards)
         finally:
-            if run_log is not None:
-                await run_log.save()
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+            arrivals.put_nowait(None)
+        await showing
+        return outcome, shards
+
+    async def _clear(self, run_id: str, run_log: RunLog | None) -> None:
+        """Put the log away and take the work folder down: nobody has to wait for that."""
+        if run_log is not None:
+            await run_log.save()
+        await asyncio.to_thread(shutil.rmtree, self._work / run_id, ignore_errors=True)
 
     def _lay_out(self, plan: Plan, shard: Shard) -> None:
         shown = {(target.server, target.library) for target in shard.targets}
@@ -292,7 +300,7 @@ class Renderer:
         except OSError as error:
             log.debug("a quick picture could not be read: %s", error)
             return None
-        return await self._blobs.put(data) if data.startswith(_JPEG) else None
+        return await self._blobs.put(data, sync=Sync.NEVER) if data.startswith(_JPEG) else None
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -337,7 +345,7 @@ class Renderer:
         except OSError as error:
             log.warning("the art under %s could not be read: %s", target.label, error)
             data = None
-        return await self._plex_art(plan, target) if data is None else await self._blobs.put(data)
+        return await self._plex_art(plan, target) if data is None else await self._blobs.put(data, sync=Sync.LATER)
 
     def _drawn_on(self, revision: Revision, target: Target, home: Path) -> bytes | None:
         """The original that Kometa kept in ``home`` before it drew, or the asset that it drew on instead."""
@@ -356,7 +364,7 @@ class Renderer:
         if reader is None or not target.thumb:
             return None
         try:
-            return await self._blobs.put(await reader.art(target.thumb))
+            return await self._blobs.put(await reader.art(target.thumb), sync=Sync.LATER)
         except PlexError as error:
             log.warning("the poster of %s could not be read from Plex: %s", target.label, error)
             return None
@@ -365,6 +373,7 @@ class Renderer:
         pictures = tuple(replace(p, state=PictureState.FAILED, quick=None) if p.state is PictureState.WAITING else p for p in run.pictures)
         run = replace(run, pictures=pictures, ended=datetime.now(UTC), seconds=round(time.monotonic() - seen, 3))
         try:
+            await self._blobs.settle()
             await self._state.save_run(run)
         finally:
             self._showcase.end(run)

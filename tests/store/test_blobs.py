@@ -15,7 +15,7 @@ from PIL import Image
 
 from sidecar.errors import StoreError
 from sidecar.model import Blob
-from sidecar.store import Blobs
+from sidecar.store import Blobs, Sync
 
 
 def picture(kind: str, size: tuple[int, int] = (40, 60)) -> bytes:
@@ -88,6 +88,59 @@ async def test_a_file_of_the_wrong_length_is_written_anew(tmp_path: Path) -> Non
         await blobs.read(blob)
     await blobs.put(data)
     assert await blobs.read(blob) == data
+
+
+async def test_a_file_of_other_bytes_is_written_anew(tmp_path: Path) -> None:
+    """A power cut may leave a name, and a length, and no bytes."""
+    data = picture("PNG")
+    blob = await Blobs(tmp_path).put(data)
+    blobs = Blobs(tmp_path)
+    blobs.path(blob).write_bytes(bytes(len(data)))
+    assert await blobs.put(data) == blob
+    assert await blobs.read(blob) == data
+
+
+async def test_the_disk_has_what_was_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, int]] = []
+
+    def fsync(handle: int) -> None:
+        status = os.fstat(handle)
+        synced.append((status.st_dev, status.st_ino))
+        original(handle)
+
+    def held(path: Path) -> bool:
+        status = path.stat()
+        return (status.st_dev, status.st_ino) in synced
+
+    original = os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    blobs = Blobs(tmp_path)
+    now = blobs.path(await blobs.put(picture("PNG", (1, 1))))
+    assert held(now)
+    assert held(now.parent)
+    assert held(tmp_path)
+    synced.clear()
+    later = blobs.path(await blobs.put(picture("PNG", (2, 2)), sync=Sync.LATER))
+    never = blobs.path(await blobs.put(picture("PNG", (3, 3)), sync=Sync.NEVER))
+    assert synced == []
+    assert later.exists()
+    await blobs.settle()
+    assert held(later)
+    assert held(later.parent)
+    assert held(tmp_path)
+    assert not held(never)
+    synced.clear()
+    await blobs.settle()
+    await blobs.put(picture("PNG", (2, 2)))
+    assert synced == []
+    again = Blobs(tmp_path)  # what an earlier process left unsettled is not known to be on the disk
+    await again.put(picture("PNG", (3, 3)), sync=Sync.LATER)
+    await again.settle()
+    assert held(never)
+    synced.clear()
+    never.unlink()
+    await again.put(picture("PNG", (3, 3)))
+    assert held(never)
 
 
 async def test_a_missing_picture_is_a_store_error(tmp_path: Path) -> None:
