@@ -2,7 +2,7 @@
 
 Only a look ahead for people: what Kometa uploads replaces it within a moment, and it never counts as a result. Kometa is caught as it
 saves the finished picture; who it is for stands in the very frame that saves. Anything unexpected costs the look ahead, never the
-picture.
+picture. Where encoding goes on beside (beside.py), the save is passed on to it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from renderer.beside import Beside
 from renderer.observe import server_name
 from renderer.report import Reporter
 
@@ -19,8 +20,8 @@ FOLDER = "quick"
 QUALITY = 80
 
 
-def install(reporter: Reporter, home: Path) -> None:
-    """In a child: hand on what ``Overlays.run_overlays`` saves."""
+def install(reporter: Reporter, home: Path, *, look_ahead: bool = True, beside: Beside | None = None) -> None:
+    """In a child: catch what ``Overlays.run_overlays`` saves, to give a ``look_ahead`` or to have it encoded ``beside``, or both."""
     pillow: Any = sys.modules.get("PIL.Image")
     drawing = getattr(getattr(sys.modules.get("modules.overlays"), "Overlays", None), "run_overlays", None)
     code = getattr(drawing, "__code__", None)
@@ -28,17 +29,23 @@ def install(reporter: Reporter, home: Path) -> None:
         return
     (home / FOLDER).mkdir(exist_ok=True)
     original = pillow.Image.save
+    looking = look_ahead
 
     def save(self: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal looking
         frame: Any = sys._getframe(1)  # noqa: SLF001  # the frame that saves says which item it is at
-        if frame.f_code is code and isinstance(target, str):
+        if frame.f_code is not code or not isinstance(target, str):
+            return original(self, target, *args, **kwargs)
+        if looking:
             try:
                 _hand_on(reporter, home, original, self, frame.f_locals)
             except OSError:
                 raise
             except Exception as error:  # noqa: BLE001  # another Kometa's names: no look ahead
-                pillow.Image.save = original
+                looking = False
                 reporter.log("WARNING", f"quick pictures are off: {type(error).__name__}: {error}", "worker")
+        if beside is not None:
+            return beside.save(original, self, target, args, kwargs, frame.f_locals)
         return original(self, target, *args, **kwargs)
 
     pillow.Image.save = save

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from renderer import at, cage, observe, quick, speedups
+from renderer import at, beside, cage, observe, quick, speedups
 from renderer.bridge import Bridge
 from renderer.report import LogHandler, Reporter
 from renderer.warm import Kometa
@@ -117,9 +117,8 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         if kometa.speedups.get("log_relief") == "on" and order.level > logging.DEBUG:
             speedups.relieve(reporter)
         reporter.item = at.finder()
+        _catch(kometa, reporter, order)
         observe.install(reporter)
-        if kometa.speedups.get("quick_pictures") == "on":
-            quick.install(reporter, order.home)
         arguments: dict[str, Any] = module.run_args
         reporter.phase("connect")
         module.start(
@@ -140,6 +139,19 @@ def _run(kometa: Kometa, guard: cage.Guard, order: Order, reporter: Reporter) ->
         _teach(kometa, reporter)
     reporter.phase("finish")
     return ("failed", reporter.critical) if reporter.critical else ("finished", "")
+
+
+def _catch(kometa: Kometa, reporter: Reporter, order: Order) -> None:
+    """See to each picture as Kometa saves it."""
+    look_ahead = kometa.speedups.get("quick_pictures") == "on"
+    pictures = None
+    if kometa.speedups.get("encode_beside") == "on":
+        overlays: Any = sys.modules["modules.overlays"]
+        pictures = beside.Beside(order.home, overlays.logger, (overlays.BadRequest,))
+    if look_ahead or pictures is not None:
+        quick.install(reporter, order.home, look_ahead=look_ahead, beside=pictures)
+    if pictures is not None:
+        beside.attach(pictures)
 
 
 def _teach(kometa: Kometa, reporter: Reporter) -> None:

@@ -11,6 +11,8 @@
     pictures        a poster at canvas size, and an overlay's image decoded, are made once (pictures.py)
     tls_stores      the certificates that no connection here will be checked against are not loaded: TLS ends at the gateway
     yaml_preload    Kometa's own YAML files are parsed once, by the worker while it is idle (preload.py)
+    pastes          an overlay of the poster's size is laid over it where it is not transparent (pastes.py)
+    encode_beside   Kometa goes on to the next item while a finished picture is encoded (beside.py)
     quick_pictures  a quick JPEG of each composite is handed on before Kometa encodes its exact file (quick.py)
     log_relief      debug lines, which nobody is sent, are not made; Kometa's log file in the preview's folder is not written
 
@@ -21,6 +23,7 @@ the text of Kometa's functions are only used with versions for which the identit
 from __future__ import annotations
 
 import ast
+import inspect
 import logging
 import sys
 from collections.abc import Callable
@@ -29,6 +32,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from renderer import beside, pastes
 from renderer.memo import Memo
 from renderer.pictures import Pictures
 from renderer.preload import Preload, yaml_class
@@ -54,6 +58,8 @@ def apply(version: str, off: frozenset[str], kometa: Kometa) -> dict[str, str]:
         "plex_answers": lambda: setattr(kometa.answers, "on", True),
         "pictures": lambda: _pictures(kometa.pictures),
         "yaml_preload": lambda: _yaml_preload(kometa.files),
+        "pastes": _pastes,
+        "encode_beside": _encode_beside,
         "quick_pictures": _quick_pictures,
         "log_relief": _log_relief,
     }
@@ -264,6 +270,28 @@ def _pictures(pictures: Pictures) -> None:
         module.Image = pictures.module(module.Image)
 
 
+def _pastes() -> None:
+    pillow: Any = _module("PIL.Image")
+    try:
+        pillow.Image.paste = pastes.paste_where_seen(pillow)
+    except ValueError as error:
+        raise NotFound(str(error)) from error
+
+
+def _encode_beside() -> None:
+    """Only looks whether it can be had; each child sees to its own."""
+    module: Any = _module("modules.overlays")
+    function = getattr(getattr(module, "Overlays", None), "run_overlays", None)
+    if not beside.place(source(function)):
+        raise NotFound("the upload that follows the save of a picture was not found")
+    upload = getattr(getattr(_module("modules.plex"), "Plex", None), "upload_poster", None)
+    takes = inspect.signature(upload).parameters if callable(upload) else ()
+    if tuple(takes) != ("self", "item", "image", "url"):
+        raise NotFound(f"upload_poster takes {', '.join(takes)}")
+    if not hasattr(module, "BadRequest") or not hasattr(module, "logger"):
+        raise NotFound("modules.overlays has no BadRequest or no logger")
+
+
 def _quick_pictures() -> None:
     """Only looks whether they can be had; each child sees to its own."""
     drawing = getattr(getattr(_module("modules.overlays"), "Overlays", None), "run_overlays", None)
@@ -337,6 +365,21 @@ def rewrite(function: Any, change: Callable[[ast.FunctionDef], None]) -> Functio
 
     NotFound where its source is not to be had, or it is not a plain function.
     """
+    tree = source(function)
+    change(tree)
+    code = compile(ast.Module(body=[tree], type_ignores=[]), function.__code__.co_filename, "exec", dont_inherit=True)
+    space: dict[str, Any] = {}
+    exec(code, function.__globals__, space)  # noqa: S102  # Kometa's own function, rewritten
+    made = space[function.__name__]
+    if not isinstance(made, FunctionType):
+        raise NotFound(f"{function.__qualname__} did not compile to a function")
+    made.__qualname__ = function.__qualname__
+    made.__module__ = function.__module__
+    return made
+
+
+def source(function: Any) -> ast.FunctionDef:
+    """The syntax tree of ``function``. NotFound where its source is not to be had, or it is not a plain function."""
     if not isinstance(function, FunctionType) or function.__closure__:
         raise NotFound(f"{getattr(function, '__qualname__', function)} is not a plain function")
     path = Path(function.__code__.co_filename)
@@ -350,16 +393,7 @@ def rewrite(function: Any, change: Callable[[ast.FunctionDef], None]) -> Functio
     ]
     if len(found) != 1 or found[0].decorator_list:
         raise NotFound(f"the source of {function.__qualname__} was found {len(found)} times")
-    change(found[0])
-    code = compile(ast.Module(body=[found[0]], type_ignores=[]), str(path), "exec", dont_inherit=True)
-    space: dict[str, Any] = {}
-    exec(code, function.__globals__, space)  # noqa: S102  # Kometa's own function, rewritten
-    made = space[function.__name__]
-    if not isinstance(made, FunctionType):
-        raise NotFound(f"{function.__qualname__} did not compile to a function")
-    made.__qualname__ = function.__qualname__
-    made.__module__ = function.__module__
-    return made
+    return found[0]
 
 
 SWITCHES: dict[str, Callable[[], None]] = {
