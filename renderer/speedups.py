@@ -134,15 +134,20 @@ def _log_relief() -> None:
     logger = getattr(_module("modules.logs"), "MyLogger", None)
     if logger is None or not callable(getattr(logger, "debug", None)) or not callable(getattr(logger, "_log", None)):
         raise NotFound("modules.logs has no MyLogger with debug")
+    takes = inspect.signature(logger.stacktrace).parameters if callable(getattr(logger, "stacktrace", None)) else ()
+    if tuple(takes) != ("self", "trace"):
+        raise NotFound("modules.logs has no MyLogger with stacktrace")
 
 
 def relieve(reporter: Reporter) -> None:
     """In a child: no debug lines, no rules and blank lines (which say nothing and are sent to nobody), and no log file.
 
-    An ordinary line goes straight to ``reporter`` instead of through Kometa's formatters and logging's records.
+    A stack trace is a debug line, and most of the work of a definition that matches nothing. An ordinary line goes straight to ``reporter`` instead of through Kometa's formatters and logging's records.
     """
     logger: Any = _module("modules.logs").MyLogger
     logger.debug = _nothing
+    traced = logger.stacktrace
+    logger.stacktrace = lambda self, trace=False: traced(self, trace=True) if trace else None
     original = logger.info
     own = logger.info.__code__.co_filename
 
