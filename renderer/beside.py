@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from renderer.report import Reporter
+
 THREADS = 2
 """Encoders of one child. There are as many children as cores; towards the end of a render some of these are idle."""
 MOST = 3
@@ -74,6 +76,8 @@ class _Picture:
 
     file: Path
     encoded: Future[None]
+    item: tuple[str, int] | None
+    """Plex server and rating key."""
     title: str
     overlays: str
     saved_as: str
@@ -84,10 +88,11 @@ class _Picture:
 class Beside:
     """The pictures of one child. All methods are called by Kometa's own thread."""
 
-    def __init__(self, home: Path, logger: Any, sent: tuple[type[BaseException], ...]) -> None:
+    def __init__(self, home: Path, reporter: Reporter, logger: Any, sent: tuple[type[BaseException], ...]) -> None:
         """``logger`` is Kometa's; ``sent`` are the errors of an upload that Kometa counts as the item's, as those of the disk."""
         self._folder = home / FOLDER
         self._folder.mkdir(exist_ok=True)
+        self._reporter = reporter
         self._logger = logger
         self._ordinary: tuple[type[BaseException], ...] = (OSError, SyntaxError, *sent)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="encode")
@@ -105,7 +110,9 @@ class Beside:
         file = self._folder / f"{self._count}{Path(target).suffix}"
         encoded: Future[None] = self._pool.submit(save, picture, str(file), *args, **kwargs)
         over_names = names.get("over_names") or ()
-        self._saved = _Picture(file, encoded, str(names.get("item_title", "")), ", ".join(map(str, over_names)), target)
+        self._saved = _Picture(
+            file, encoded, self._reporter.item(), str(names.get("item_title", "")), ", ".join(map(str, over_names)), target
+        )
 
     def upload(self, upload: Upload, plex: Any, item: Any, image: Any) -> bool:
         """In the place of ``upload(plex, item, image)``; False where that file is none of these."""
@@ -129,14 +136,18 @@ class Beside:
                 assert picture.upload is not None
                 picture.upload()
             except self._ordinary as error:
-                self._logger.stacktrace()
-                self._logger.error(f"  Overlay Error: {error}\n  Overlays Attempted on {picture.title}: {picture.overlays}")
+                self._complain(picture, f"  Overlay Error: {error}\n  Overlays Attempted on")
             except Exception as error:  # noqa: BLE001  # as Kometa itself: the other items are still to be drawn
-                self._logger.stacktrace()
-                self._logger.error(f"{type(error).__name__}: {error}\nOverlays Attempted on {picture.title}: {picture.overlays}")
+                self._complain(picture, f"{type(error).__name__}: {error}\nOverlays Attempted on")
             finally:
                 with contextlib.suppress(OSError):
                     os.unlink(picture.file)  # noqa: PTH108  # a missing file is no error here, as with the others
+
+    def _complain(self, picture: _Picture, what: str) -> None:
+        """As Kometa would have, had it waited."""
+        with self._reporter.about(picture.item):
+            self._logger.stacktrace()
+            self._logger.error(f"{what} {picture.title}: {picture.overlays}")
 
 
 def attach(beside: Beside) -> None:

@@ -14,7 +14,7 @@ speaks first. Pure: bytes in, messages out; the sockets are the callers'.
     worker  -> sidecar   catalogue  version, fonts [name], overlays {file name: text}: what Kometa brings with it
     worker  -> sidecar   phase      id, shard, name (start, connect, compile, draw, finish), detail
     worker  -> sidecar   log        id, shard, level, text, source; server and rating_key where it is a complaint about an item
-    worker  -> sidecar   lines      id, shard, level, lines [[text, source], ...]: several of log at once
+    worker  -> sidecar   lines      id, shard, lines [[level, text, source], ...]: several of log at once
     worker  -> sidecar   overlays   id, shard, server, rating_key, applied [...], left_out [...]
     worker  -> sidecar   quick      id, shard, server, rating_key: home/quick/SERVER.RATING_KEY.jpg shows what is about to be uploaded
     worker  -> sidecar   shard      id, shard, outcome (finished, failed, cancelled, deadline, crashed), detail, seconds, limit
@@ -39,7 +39,7 @@ import json
 import struct
 from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Both ends must agree; a worker of another number is refused."""
 
 MAX_FRAME = 8 * 1024 * 1024

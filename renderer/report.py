@@ -7,12 +7,13 @@ remembered too: they are how it says that a run failed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from renderer.protocol import encode
 
@@ -23,7 +24,7 @@ MAX_BAD_LINES = 2000
 """Lines of WARNING and worse that one child may send."""
 
 SOON = 16 * 1024
-"""Characters of ordinary log lines that are sent together."""
+"""Characters of log lines that are sent together."""
 
 BEAT = 1.0
 """Seconds between signs of life while lines are only counted."""
@@ -57,7 +58,7 @@ class Reporter:
         self._room = {False: MAX_LINES, True: MAX_BAD_LINES}
         self._dropped = 0
         self._sent = 0.0
-        self._lines: list[tuple[str, str]] = []
+        self._lines: list[tuple[str, str, str]] = []
         self._waiting = 0
         self._flusher: threading.Thread | None = None
         self._phase = ("", "")
@@ -67,7 +68,7 @@ class Reporter:
         """Which item Kometa is at: server and rating key."""
 
     def send(self, kind: str, **fields: object) -> None:
-        """Send one message, after the ordinary lines that wait.
+        """Send one message, after the lines that wait.
 
         Blocks while the parent is behind; a parent that is gone ends this process (SIGPIPE).
         """
@@ -75,10 +76,10 @@ class Reporter:
             self.flush()
             self._write(encode({"type": kind, **self._about, **fields}))
 
-    def _soon(self, text: str, source: str) -> None:
-        """Send an ordinary line together with what follows, within 16 KiB and a tenth of a second."""
+    def _soon(self, level: str, text: str, source: str) -> None:
+        """Send a line together with what follows, within 16 KiB and a tenth of a second."""
         with self._lock:
-            self._lines.append((text, source))
+            self._lines.append((level, text, source))
             self._waiting += len(text)
             if self._waiting >= SOON:
                 self.flush()
@@ -96,7 +97,7 @@ class Reporter:
         with self._lock:
             lines, self._lines, self._waiting = self._lines, [], 0
             if lines:
-                self._write(encode({"type": "lines", **self._about, "level": "INFO", "lines": lines}))
+                self._write(encode({"type": "lines", **self._about, "lines": lines}))
 
     def _write(self, frame: bytes) -> None:
         self._sent = time.monotonic()
@@ -122,12 +123,22 @@ class Reporter:
             text = text.replace(self._home, "")
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
-        if level == "INFO":
-            self._soon(text, source)
+        item = self.item() if bad else None
+        if item is not None:
+            self.send("log", level=level, text=text, source=source, server=item[0], rating_key=item[1])
+        elif level == "CRITICAL":  # often the last word
+            self.send("log", level=level, text=text, source=source)
         else:
-            item = self.item() if bad else None
-            about: dict[str, object] = {"server": item[0], "rating_key": item[1]} if item else {}
-            self.send("log", level=level, text=text, source=source, **about)
+            self._soon(level, text, source)
+
+    @contextlib.contextmanager
+    def about(self, item: tuple[str, int] | None) -> Iterator[None]:
+        """What is complained of meanwhile is about ``item``, as ``self.item`` gives it."""
+        before, self.item = self.item, lambda: item
+        try:
+            yield
+        finally:
+            self.item = before
 
     def line(self, message: str, path: str, number: int) -> None:
         """An ordinary line of Kometa's log."""

@@ -147,7 +147,7 @@ def _catch(kometa: Kometa, reporter: Reporter, order: Order) -> None:
     pictures = None
     if kometa.speedups.get("encode_beside") == "on":
         overlays: Any = sys.modules["modules.overlays"]
-        pictures = beside.Beside(order.home, overlays.logger, (overlays.BadRequest,))
+        pictures = beside.Beside(order.home, reporter, overlays.logger, (overlays.BadRequest,))
     if look_ahead or pictures is not None:
         quick.install(reporter, order.home, look_ahead=look_ahead, beside=pictures)
     if pictures is not None:

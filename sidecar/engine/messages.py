@@ -31,10 +31,10 @@ def events_of(message: Mapping[str, Any]) -> Iterator[EngineEvent]:
     shard = message.get("shard")
     shard = shard if isinstance(shard, int) else 0
     if message.get("type") == "lines":
-        level, lines = str(message.get("level", "INFO")), message.get("lines")
+        lines = message.get("lines")
         for line in lines if isinstance(lines, list) else ():
-            if isinstance(line, list) and len(line) == 2:
-                yield LogLine(level=level, text=str(line[0]), shard=shard, source=str(line[1]))
+            if isinstance(line, list) and len(line) == 3:
+                yield LogLine(level=str(line[0]), text=str(line[1]), shard=shard, source=str(line[2]))
     elif (event := _event_of(message, shard)) is not None:
         yield event
 

@@ -21,7 +21,7 @@ PATIENCE = 30.0
 def unfold(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """``messages`` with the lines that were sent together as messages of their own."""
     one = [
-        [{**message, "type": "log", "text": text, "source": source} for text, source in message["lines"]]
+        [{**message, "type": "log", "level": level, "text": text, "source": source} for level, text, source in message["lines"]]
         if message["type"] == "lines"
         else [message]
         for message in messages

@@ -14,6 +14,7 @@ from renderer import observe
 from renderer.protocol import Decoder
 from renderer.report import Reporter
 from renderer.weigh import judge
+from tests.renderer.talk import unfold
 
 
 @dataclass
@@ -136,10 +137,12 @@ def told(
     monkeypatch.setitem(observe.sys.modules, "modules.overlays", module)  # type: ignore[attr-defined]
     out, into = os.pipe()
     try:
-        observe.install(Reporter(into, "job", 0, ""))
+        reporter = Reporter(into, "job", 0, "")
+        observe.install(reporter)
         result = Overlays().compile_overlays()  # type: ignore[attr-defined]
         then()
-        return result, Decoder().feed(os.read(out, 10**6))
+        reporter.flush()
+        return result, unfold(Decoder().feed(os.read(out, 10**6)))
     finally:
         os.close(out)
         os.close(into)

@@ -12,6 +12,7 @@ import pytest
 
 from renderer import quick, speedups
 from renderer.report import Reporter
+from renderer.source import NotFound
 
 KOMETA = """
 class Overlays:
@@ -34,6 +35,9 @@ class Heard(Reporter):
 
     def send(self, kind: str, **fields: object) -> None:
         self.told.append((kind, fields))
+
+    def log(self, level: str, text: str, source: str = "") -> None:
+        self.send("log", level=level, text=text, source=source)
 
 
 @pytest.fixture
@@ -80,12 +84,12 @@ def test_without_kometas_step_nothing_is_changed(monkeypatch: pytest.MonkeyPatch
     before = PIL.Image.Image.save
     quick.install(Heard(), tmp_path)
     assert PIL.Image.Image.save is before
-    with pytest.raises(speedups.NotFound):
+    with pytest.raises(NotFound):
         speedups._quick_pictures()
 
 
 def test_the_place_is_known_by_its_names(overlays: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     speedups._quick_pictures()
     monkeypatch.setattr(sys.modules["modules.overlays"].Overlays, "run_overlays", lambda self: None)  # type: ignore[attr-defined]
-    with pytest.raises(speedups.NotFound):
+    with pytest.raises(NotFound):
         speedups._quick_pictures()

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from renderer import speedups
+from renderer import source, speedups
 from renderer.report import Reporter
+from renderer.source import NotFound
 from renderer.warm import Kometa
+
+OTHERS = {"template_memo", "plex_answers", "pictures", "yaml_preload", "pastes", "encode_beside", "quick_pictures", "log_relief"}
 
 
 def applied(version: str, off: frozenset[str]) -> dict[str, str]:
     """Without what would change this process."""
     kometa = Kometa(home=Path("/nowhere"), script=Path("/nowhere"), code=compile("", "x", "exec"), version=version, preload="on")
-    return speedups.apply(version, off | {"tls_stores"}, kometa)
+    return speedups.apply(version, off | {"tls_stores", "pastes"}, kometa)
 
 
 class Passed(Exception):
@@ -52,7 +55,7 @@ def expand(text: Any, variables: dict[str, Any], count: list[int]) -> Any:
     return check("m", text, False)
 
 
-fast = speedups.rewrite(expand, speedups.leave_early)
+fast = source.rewrite(expand, source.leave_early)
 names = st.sampled_from(["a", "b", "ab", "c"])
 parts = st.sampled_from(["", "x", "<<", ">>", "<", "<<c"])  # at most one placeholder in a value: with more, eight passes fill the memory
 texts = st.builds("{}{}{}".format, parts, st.sampled_from(["", "<<a>>", "<<b>>", "<<ab>>"]), parts)
@@ -99,29 +102,29 @@ def test_an_unsure_place_is_left_alone(body: str) -> None:
     tree = ast.parse(SHAPE.format(body=body)).body[0]
     assert isinstance(tree, ast.FunctionDef)
     before = ast.dump(tree)
-    with pytest.raises(speedups.NotFound):
-        speedups.leave_early(tree)
+    with pytest.raises(NotFound):
+        source.leave_early(tree)
     assert ast.dump(tree) == before
 
 
 def test_the_sure_place_is_found() -> None:
     tree = ast.parse(SHAPE.format(body=LOOP.format())).body[0]
     assert isinstance(tree, ast.FunctionDef)
-    speedups.leave_early(tree)
+    source.leave_early(tree)
     assert re.search(r"for i in range\(8\):\s+if '<<' not in str\(text\):\s+break", ast.unparse(tree))
 
 
 def test_a_function_without_source_is_left_alone() -> None:
     space: dict[str, Any] = {}
     exec("def f():\n    pass", space)
-    for function in (space["f"], len, speedups.NotFound):
-        with pytest.raises(speedups.NotFound):
-            speedups.rewrite(function, lambda _tree: None)
+    for function in (space["f"], len, NotFound):
+        with pytest.raises(NotFound):
+            source.rewrite(function, lambda _tree: None)
 
 
 def test_states_say_why_they_are_off() -> None:
     unknown = applied("9.9", frozenset())
-    assert set(unknown) == {*speedups.SWITCHES, "template_memo", "plex_answers", "pictures", "yaml_preload", "quick_pictures", "log_relief"}
+    assert set(unknown) == {*speedups.SWITCHES, *OTHERS}
     assert set(unknown.values()) == {"off: not verified with Kometa 9.9", "off: by setting"}
     assert set(applied("2.4.4", frozenset({"all"})).values()) == {"off: by setting"}
 
@@ -147,6 +150,8 @@ def test_a_place_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         "tls_stores": "off: by setting",
         "plex_answers": "on",
         "pictures": "off: modules.overlay is not loaded",
+        "pastes": "off: by setting",
+        "encode_beside": "off: modules.overlays is not loaded",
         "template_memo": "off: modules.meta is not loaded",
         "yaml_preload": "off: modules.request has no YAML",
         "quick_pictures": "off: modules.overlays is not loaded",
@@ -250,6 +255,9 @@ def test_relieved_logs_keep_what_says_something(tmp_path: Path, monkeypatch: pyt
         debug = info
         _log = info
 
+        def stacktrace(self, trace: bool = False) -> None:
+            said.append(f"stack {trace}")
+
     class Sent(Reporter):
         def line(self, message: str, path: str, number: int) -> None:
             sent.append((message, path, number))
@@ -270,8 +278,10 @@ def test_relieved_logs_keep_what_says_something(tmp_path: Path, monkeypatch: pyt
     for what in (("",), ("|====|",), ("| Overlays |",), ("plain hush",), ("with %s", "more"), ("two\nlines",)):
         space["say"](MyLogger(), *what)
     MyLogger().debug("nobody is sent this")
+    MyLogger().stacktrace()
+    MyLogger().stacktrace(trace=True)
     assert sent == [("| Overlays |", "/kometa/who.py", 2), ("plain (redacted)", "/kometa/who.py", 2)]
-    assert said == ["with %s", "two\nlines"], "what needs Kometa's own treatment gets it"
+    assert said == ["with %s", "two\nlines", "stack True"], "what needs Kometa's own treatment gets it"
 
 
 def test_certificates_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
