@@ -109,10 +109,8 @@ class Beside:
         self._count += 1
         file = self._folder / f"{self._count}{Path(target).suffix}"
         encoded: Future[None] = self._pool.submit(save, picture, str(file), *args, **kwargs)
-        over_names = names.get("over_names") or ()
-        self._saved = _Picture(
-            file, encoded, self._reporter.item(), str(names.get("item_title", "")), ", ".join(map(str, over_names)), target
-        )
+        about = str(names.get("item_title", "")), ", ".join(map(str, names.get("over_names") or ()))
+        self._saved = _Picture(file, encoded, self._reporter.item(), *about, target)
 
     def upload(self, upload: Upload, plex: Any, item: Any, image: Any) -> bool:
         """In the place of ``upload(plex, item, image)``; False where that file is none of these."""

@@ -97,7 +97,7 @@ async def test_a_newer_revision_ends_the_render_in_progress(standin: KometaInsta
         done = await home.run("done", after=1)
         assert superseded.revision != done.revision
         assert [run.state for run in await home.app.state.runs()] == [RunState.DONE, RunState.SUPERSEDED]
-        assert list((data_dir / "work").iterdir()) == []
+        await home.until(lambda: not any((data_dir / "work").iterdir()))  # cleared up once the run has ended
 
 
 async def test_plex_away_at_the_start_and_back_later(standin: KometaInstall, config: Path, data_dir: Path) -> None:
