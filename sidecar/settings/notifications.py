@@ -150,7 +150,7 @@ class Destination(Section):
                     f"{self.name} is of kind apprise, and Apprise is not installed: pip install apprise, in this program's venv"
                 )
             if outcome is not Outcome.DONE:
-                raise ValueError(f"Apprise does not know the address of {self.name}")
+                raise ValueError(f"the url of {self.name} is none that Apprise knows")
             return self
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

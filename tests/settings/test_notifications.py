@@ -99,7 +99,7 @@ def test_secret_files(tmp_path: Path) -> None:
         ("url: https://x/y\n  template: '{{ nope'", 2, "does not parse: line 1"),
         ("url: https://x/y\n  template: '{{ message | nope }}'", 2, "No filter named 'nope'"),
         ("url: https://x/y\n  template: '{{ 9 ** (9 ** 9) }}'", 2, "it takes too long or too much memory"),
-        ("url: nosuchservice://x\n  kind: apprise", 2, "Apprise does not know the address"),
+        ("url: nosuchservice://x\n  kind: apprise", 2, "the url of a is none that Apprise knows"),
         ("url: https://x/y\n  kind: slack\n  template: x", 2, "has a shape of its own"),
         ("url: https://x/y\n  headers: {'bad name': x}", 2, "no header name"),
         ("url: https://x/y\n  secret: short", 4, "too short"),
