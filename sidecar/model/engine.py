@@ -42,8 +42,8 @@ class LogLine:
     """The overlay definition that Kometa was at, where it is known."""
     library: str = ""
     """The library that Kometa was at, likewise."""
-    file: str = ""
-    """The overlay file that Kometa was reading, likewise: as config.yml names it."""
+    entry: tuple[str, str] | None = None
+    """What Kometa was reading, likewise: the kind of an overlay file (file, url, git, repo, default), and how config.yml names it."""
     item: tuple[str, int] | None = None
     """The server and rating key of the item that Kometa was drawing, likewise."""
     target: str = ""

@@ -40,8 +40,8 @@ _ORDINARY = re.compile(
 """What any healthy run over a few targets logs: an overlay that matches none of them, a setting left at its default."""
 
 
-Find = Callable[[str, str], tuple[str, int] | None]
-"""Where an overlay of this name is defined, or the attribute of it that this text speaks of: file and line."""
+Find = Callable[[LogLine], tuple[str, int | None] | None]
+"""Where what a line complains of stands: file and line."""
 
 
 def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
@@ -55,7 +55,7 @@ def problems_of(lines: Iterable[LogLine], find: Find) -> tuple[Problem, ...]:
         if _ORDINARY.match(text) and line.level != "CRITICAL":
             continue
         if (text, line.about, line.target) not in found:
-            file, number = (line.about and find(line.about, text)) or (line.file, None)
+            file, number = find(line) or ("", None)
             found[text, line.about, line.target] = Problem(
                 severity=severity, what=text, source="kometa", file=file, line=number, library=line.library, target=line.target
             )

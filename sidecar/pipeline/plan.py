@@ -36,6 +36,8 @@ class Plan:
     """Targets that are asked for and no longer on the server."""
     documents: tuple[Document, ...] = ()
     """The user's overlay files, parsed: where what Kometa complains of is defined."""
+    config: Document | None = None
+    """config.yml, parsed: where the files are named that are not the user's own."""
     meanings: Mapping[str, str] = field(default_factory=dict)
     """Path of an overlay file below the home -> a hash of what it says, whatever its comments and spaces are."""
 
@@ -137,6 +139,7 @@ class Planner:
             problems=tuple(dict.fromkeys((*revision.problems, *preview.problems, *found.problems, *self._notes()))),
             readers=dict(self._readers),
             documents=tuple(reading.documents.values()),
+            config=reading.config,
             meanings={reading.files[path][0]: _meaning(document) for path, document in reading.documents.items() if path in reading.files},
             gone=tuple(Picture(target=target, state=PictureState.GONE) for target in found.gone),
         )

@@ -323,7 +323,7 @@ class Renderer:
             )
         state = judge.state_of(outcome, filled)
         last = await self._state.last_good()
-        from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_defined, plan))
+        from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_place, plan))
         problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)
         if outcome.kind is not OutcomeKind.FINISHED and outcome.detail and not any(outcome.detail in problem.what for problem in problems):
             problems = (*problems, Problem(severity=Severity.ERROR, what=outcome.detail, source="engine"))
@@ -388,5 +388,14 @@ def _ignore(_event: object) -> None:
     """Of a render for nobody."""
 
 
-def _defined(plan: Plan, name: str, text: str) -> tuple[str, int] | None:
-    return revisions.find_definition(plan.documents, name, text)
+def _place(plan: Plan, line: LogLine) -> tuple[str, int | None] | None:
+    """Where what Kometa complains of stands, as far as that is certain: its definition, the file that it reads, the entry that names it."""
+    if line.about and (found := revisions.find_definition(plan.documents, line.about, line.text)):
+        return found
+    if line.entry is not None and line.entry[0] == "file":
+        return line.entry[1], None
+    if plan.config is None:
+        return None
+    if line.entry is not None and (found := revisions.find_entry(plan.config, *line.entry)):
+        return found
+    return revisions.find_variable(plan.config, line.text, line.library) if line.about else None

@@ -47,7 +47,7 @@ _DEFINITION = re.compile(r"(?P<name>.+) Overlay in .+")
 """What Kometa logs before it validates and builds a definition (2.2 to 2.4)."""
 
 
-_READING = re.compile(r"Loading Overlay File \d+ File: (?:config/)?(?P<file>.+)")
+_READING = re.compile(r"Loading Overlay File \d+ (?P<kind>File|URL|Git|Repo|Default): (?P<name>.+)")
 _READ = "Overlay File Loaded Successfully"
 """What it logs before and after it reads an overlay file (likewise); a file that cannot be used has no line of the second kind."""
 
@@ -87,7 +87,7 @@ class Recorder:
         self.lines: list[LogLine] = []
         self._definitions: dict[int, str] = {}
         self._libraries: dict[int, str] = {}
-        self._files: dict[int, str] = {}
+        self._entries: dict[int, tuple[str, str]] = {}
         self.reports: dict[tuple[str, int], OverlayReport] = {}
         self._on_capture = on_capture
         self._on_quick = on_quick
@@ -128,14 +128,14 @@ class Recorder:
             if event.level in ("WARNING", "ERROR", "CRITICAL"):
                 about, library = self._definitions.get(event.shard, ""), self._libraries.get(event.shard, "")
                 target = self._targets.get(event.item) if event.item else None
-                file, at = self._files.get(event.shard, ""), target.id if target else ""
-                self.lines.append(replace(event, about=about, library=library, file=file, target=at))
+                entry, at = self._entries.get(event.shard), target.id if target else ""
+                self.lines.append(replace(event, about=about, library=library, entry=entry, target=at))
             elif begun := _DEFINITION.fullmatch(event.text):
                 self._definitions[event.shard] = begun["name"]
             elif event.text == _READ:
-                self._files.pop(event.shard, None)
+                self._entries.pop(event.shard, None)
             elif reading := _READING.fullmatch(event.text):
-                self._files[event.shard] = reading["file"]
+                self._entries[event.shard] = (reading["kind"].lower(), reading["name"].removeprefix("config/"))
         elif isinstance(event, OverlayReport):
             self.reports[(event.server, event.rating_key)] = event
         elif isinstance(event, QuickPicture):
@@ -143,7 +143,7 @@ class Recorder:
                 self._on_quick(event)
         else:
             self._definitions.pop(event.shard, None)  # a phase ends what the one before was about
-            self._files.pop(event.shard, None)
+            self._entries.pop(event.shard, None)
             if event.name == "compile":
                 self._libraries[event.shard] = event.detail
             elif event.name == "finish":

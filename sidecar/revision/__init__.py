@@ -12,7 +12,7 @@ All of it blocks: call it in a thread.
 from __future__ import annotations
 
 from sidecar.revision.assets import asset_poster, backup_poster
-from sidecar.revision.definitions import find_definition
+from sidecar.revision.definitions import find_definition, find_entry, find_variable
 from sidecar.revision.edits import edit_between
 from sidecar.revision.files import HashMemory, Limits
 from sidecar.revision.freeze import freeze, prune
@@ -32,6 +32,8 @@ __all__ = [
     "backup_poster",
     "edit_between",
     "find_definition",
+    "find_entry",
+    "find_variable",
     "freeze",
     "materialise",
     "preview",

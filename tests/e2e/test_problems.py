@@ -111,6 +111,28 @@ async def test_an_overlay_file_that_kometa_cannot_use_is_named(real_kometa: Kome
 
 
 @pytest.mark.kometa
+async def test_files_that_are_not_here_and_their_variables_have_a_line(real_kometa: KometaInstall, data_dir: Path, tmp_path: Path) -> None:
+    config = configured(tmp_path / "config", f"overlays:\n{FINE}")
+    entries = """\
+      - url: https://example.org/none.yml
+      - default: nosuch
+      - default: resolution
+        template_variables:
+          vertical_align: top
+          horizontal_align: nowhere
+"""
+    before = (config / "config.yml").read_text()
+    (config / "config.yml").write_text(before + entries)
+    first = len(before.splitlines()) + 1
+    async with house(real_kometa, config, data_dir, world=small_world(), serving=False) as home:
+        run = await rendered(home)
+    assert run.state is RunState.DONE
+    assert told(run, "https://example.org/none.yml").place == f"config.yml:{first}"
+    assert told(run, "nosuch").place == f"config.yml:{first + 1}"
+    assert told(run, "horizontal_align", "nowhere").place == f"config.yml:{first + 5}"
+
+
+@pytest.mark.kometa
 async def test_unknown_attributes_and_missing_images_have_a_line(real_kometa: KometaInstall, data_dir: Path, tmp_path: Path) -> None:
     own = f"""\
 overlays:

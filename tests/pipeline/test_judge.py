@@ -87,7 +87,7 @@ def test_each_of_kometas_errors_is_told_once_and_ordinary_warnings_are_not() -> 
         LogLine(level="INFO", text="Finished Run"),
         LogLine(level="CRITICAL", text="Config Error: No libraries"),
     ]
-    found = [(problem.severity, problem.what) for problem in judge.problems_of(lines, lambda _name, _text: None)]
+    found = [(problem.severity, problem.what) for problem in judge.problems_of(lines, lambda _line: None)]
     assert found == [
         (Severity.ERROR, "Overlay Error: no image"),
         (Severity.WARNING, "MDBList Warning: something"),
@@ -103,7 +103,7 @@ def test_what_is_about_a_definition_is_told_with_its_place() -> None:
         LogLine(level="ERROR", text="Overlay Error: no offset", about="of a default file"),
     ]
     places = {"One": ("overlays/own.yml", 3), "Two": ("overlays/own.yml", 9)}
-    found = judge.problems_of(lines, lambda name, _text: places.get(name))
+    found = judge.problems_of(lines, lambda line: places.get(line.about))
     assert [(problem.file, problem.line) for problem in found] == [("overlays/own.yml", 3), ("overlays/own.yml", 9), ("", None)]
     engine = Problem(severity=Severity.ERROR, what="Overlay Error: no offset", source="kometa")
     assert [problem.line for problem in judge.each_once((engine, *found))] == [3, 9], "who knows no place adds nothing"
@@ -112,7 +112,7 @@ def test_what_is_about_a_definition_is_told_with_its_place() -> None:
 
 def test_what_is_about_an_item_is_told_with_it() -> None:
     lines = [LogLine(level="ERROR", text="Overlay Error: no poster", target=key, shard=shard) for key in ("1", "2") for shard in (0, 1)]
-    found = judge.problems_of(lines, lambda _name, _text: None)
+    found = judge.problems_of(lines, lambda _line: None)
     assert [problem.target for problem in found] == ["1", "2"]
     engine = Problem(severity=Severity.ERROR, what="Overlay Error: no poster", source="kometa")
     assert judge.each_once((engine, *found)) == found, "who knows no item adds nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.revision import find_definition
+from sidecar.revision import find_definition, find_entry, find_variable
 from sidecar.yamlfile import parse
 
 OWN = b"""\
@@ -47,3 +47,50 @@ def test_where_it_is(name: str, text: str, place: tuple[str, int] | None) -> Non
         parse(b"overlays: 3\n", "d.yml"),
     ]
     assert find_definition(documents, name, text) == place
+
+
+CONFIG = b"""\
+libraries:
+  Movies:
+    overlay_files:
+      - url: https://example.org/a.yml
+      - default: resolution
+        template_variables:
+          horizontal_align: nowhere
+          vertical_align: top
+      - default: ratings
+  Films:
+    library_name: Shows
+    overlay_files:
+      - default: ratings
+        template_variables: {vertical_align: up, horizontal_align: left}
+  Else: 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [("url", "https://example.org/a.yml", 4), ("default", "resolution", 5), ("default", "ratings", None), ("git", "x", None)],
+)
+def test_where_a_file_is_named(kind: str, name: str, line: int | None) -> None:
+    assert find_entry(parse(CONFIG, "config.yml"), kind, name) == (("config.yml", line) if line else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "library", "line"),
+    [
+        ("overlay horizontal_align attribute nowhere must be in [left, center, right]", "Movies", 7),
+        ("overlay horizontal_align attribute nowhere must be in [left, center, right]", "", 7),
+        ("overlay horizontal_align attribute nowhere must be in [left, center, right]", "Shows", None),
+        ("overlay vertical_align attribute 'up' must be in [top, bottom]", "Shows", 14),
+        ("overlay vertical_align attribute sideways must be in [top, bottom]", "Movies", None),
+        ("", "", None),
+    ],
+)
+def test_where_a_variable_was_given(text: str, library: str, line: int | None) -> None:
+    assert find_variable(parse(CONFIG, "config.yml"), text, library) == (("config.yml", line) if line else None)
+
+
+def test_a_config_of_another_shape_names_nothing() -> None:
+    for raw in (b"- a\n", b"libraries: 3\n", b"libraries: {A: {overlay_files: {default: x}}}\n"):
+        assert find_entry(parse(raw, "config.yml"), "default", "x") is None
