@@ -12,12 +12,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from sidecar import logs
 from sidecar import revision as revisions
 from sidecar.engine import Engine
-from sidecar.errors import PlexError
 from sidecar.gateway import Gateway
 from sidecar.model import (
     Blob,
@@ -33,15 +31,15 @@ from sidecar.model import (
     Problem,
     QuickPicture,
     RenderJob,
-    Revision,
     Run,
     RunState,
     Severity,
     Shard,
     Target,
 )
-from sidecar.pipeline import judge, workfiles
+from sidecar.pipeline import judge
 from sidecar.pipeline.again import joined, new_token, second_attempts
+from sidecar.pipeline.art import Art
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
@@ -50,17 +48,12 @@ from sidecar.pipeline.run import Recorder, Sink, begun, new_run_id
 from sidecar.pipeline.runlog import RunLog
 from sidecar.pipeline.shards import divide, scopes_for
 from sidecar.pipeline.showcase import Showcase
-from sidecar.store import Blobs, State, Sync
+from sidecar.store import Blobs, State
 from sidecar.tasks import Spawn
 
 log = logging.getLogger(__name__)
 
 Arrivals = asyncio.Queue["Capture | QuickPicture | None"]
-MOST_QUICK: Final = 8 * 1024 * 1024
-"""Bytes of a quick picture."""
-MOST_ART: Final = 64 * 1024 * 1024
-"""Bytes of the art under one."""
-_JPEG: Final = b"\xff\xd8\xff"
 
 
 class Renderer:
@@ -94,6 +87,7 @@ class Renderer:
         self._state = state
         self._showcase = showcase
         self._work = work
+        self._art = Art(blobs, work)
         self._open_log = open_log
         self._tell = tell
         self._spawn = spawn
@@ -283,24 +277,16 @@ class Renderer:
                 continue  # a show that two shards hold, for its seasons' sake, is drawn in both
             seen[target.id] = blob
             if target.id not in befores:
-                befores[target.id] = await self._before(plan, target, homes[target.id])
+                befores[target.id] = await self._art.before(plan, target, homes[target.id])
             if isinstance(arrival, Capture):
                 picture = Picture(target=target, state=PictureState.RENDERED, before=befores[target.id], after=arrival.blob)
             else:
                 shard = shards.get(arrival.shard)
-                quick = await self._quick(shard.home, arrival) if shard else None
+                quick = await self._art.quick(shard.home, arrival) if shard else None
                 if quick is None:
                     continue
                 picture = Picture(target=target, state=PictureState.WAITING, before=befores[target.id], quick=quick)
             self._showcase.picture(recorder.shown(picture), picture)
-
-    async def _quick(self, home: Path, picture: QuickPicture) -> Blob | None:
-        try:
-            data = await asyncio.to_thread(workfiles.read, self._work, home / picture.place, MOST_QUICK)
-        except OSError as error:
-            log.debug("a quick picture could not be read: %s", error)
-            return None
-        return await self._blobs.put(data, sync=Sync.NEVER) if data.startswith(_JPEG) else None
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -315,7 +301,7 @@ class Renderer:
             filled.append(
                 replace(
                     picture,
-                    before=picture.before or await self._plex_art(plan, picture.target),
+                    before=picture.before or await self._art.of_plex(plan, picture.target),
                     source=parts.source_of(library, recorder.notes),
                     reason=parts.why.get(library, ""),
                     rendered=recorder.run.started,
@@ -337,37 +323,6 @@ class Renderer:
             problems=problems,
             changed=judge.changed_since(filled, last.pictures if last else ()) if state is RunState.DONE else (),
         )
-
-    async def _before(self, plan: Plan, target: Target, home: Path) -> Blob | None:
-        """The art that Kometa drew on: its own backup of this run, else the asset, else what Plex shows."""
-        try:
-            data = await asyncio.to_thread(self._drawn_on, plan.revision, target, home)
-        except OSError as error:
-            log.warning("the art under %s could not be read: %s", target.label, error)
-            data = None
-        return await self._plex_art(plan, target) if data is None else await self._blobs.put(data, sync=Sync.LATER)
-
-    def _drawn_on(self, revision: Revision, target: Target, home: Path) -> bytes | None:
-        """The original that Kometa kept in ``home`` before it drew, or the asset that it drew on instead."""
-        for library in revision.libraries:
-            if (library.server, library.name) == (target.server, target.library):
-                folder = home / "config" / "overlays" / f"{library.key} Original Posters"
-                for suffix in (".png", ".jpg", ".webp"):
-                    path = folder / f"{target.rating_key}{suffix}"
-                    if path.is_file():
-                        return workfiles.read(self._work, path, MOST_ART)
-        asset = revisions.asset_poster(revision, target)
-        return asset.read_bytes() if asset is not None else None
-
-    async def _plex_art(self, plan: Plan, target: Target) -> Blob | None:
-        reader = plan.readers.get(target.server)
-        if reader is None or not target.thumb:
-            return None
-        try:
-            return await self._blobs.put(await reader.art(target.thumb), sync=Sync.LATER)
-        except PlexError as error:
-            log.warning("the poster of %s could not be read from Plex: %s", target.label, error)
-            return None
 
     async def _finish(self, run: Run, seen: float) -> Run:
         pictures = tuple(replace(p, state=PictureState.FAILED, quick=None) if p.state is PictureState.WAITING else p for p in run.pictures)
