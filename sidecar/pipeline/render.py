@@ -29,7 +29,6 @@ from sidecar.model import (
     Picture,
     PictureState,
     Problem,
-    QuickPicture,
     RenderJob,
     Run,
     RunState,
