@@ -29,6 +29,7 @@ from sidecar.model import (
     Picture,
     PictureState,
     Problem,
+    QuickPicture,
     RenderJob,
     Run,
     RunState,
@@ -52,7 +53,7 @@ from sidecar.tasks import Spawn
 
 log = logging.getLogger(__name__)
 
-Arrivals = asyncio.Queue["Capture | QuickPicture | None"]
+Arrivals = asyncio.Queue[Capture | QuickPicture | None]
 
 
 class Renderer:
