@@ -53,6 +53,8 @@ async def test_a_run_is_compared_approved_and_taken_back(site: Site) -> None:
     assert difference["mask"]["url"].startswith("img/")
     assert (review["previous"], review["counts"]["changed"]) == (run_id(1), 1)
     assert (await site.get("/runs?limit=1"))["runs"][0]["counts"]["changed"] == 1
+    whole = await site.get("/runs/latest")
+    assert (whole["counts"], whole["edit"]) == (review["counts"], (await site.get("/runs?limit=1"))["runs"][0]["edit"])
 
     body = {"run": run_id(2), "targets": ["101", "102"], "who": "Ada"}
     decided = await site.ask("POST", "/approve", json=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sidecar import model
 from sidecar import review as words
@@ -13,7 +14,10 @@ def run_item(brief: model.RunBrief) -> shapes.RunItem:
     return shapes.RunItem.model_validate(_item(brief))
 
 
-def run(whole: model.Run) -> shapes.Run:
+def run(whole: model.Run, review: words.RunReview | None) -> shapes.Run:
+    brief = model.RunBrief.of(whole)
+    if review is not None:
+        brief = replace(brief, counts=review.counts, edit=review.edit.brief if review.edit else None)
     info = whole.engine
     engine = None
     if info is not None:
@@ -29,7 +33,7 @@ def run(whole: model.Run) -> shapes.Run:
         )
     return shapes.Run.model_validate(
         {
-            **_item(model.RunBrief.of(whole)),
+            **_item(brief),
             "renderer": engine,
             "changed_targets": list(whole.changed),
             "page": f"runs/{whole.id}/",

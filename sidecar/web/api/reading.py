@@ -109,7 +109,8 @@ class Reading:
         return shapes.Runs(runs=page, next=page[-1].id if len(found) > query.limit else None)
 
     async def run(self, call: Call) -> shapes.Run:
-        return answers.run(await self._runs.whole(call))
+        run = await self._runs.whole(call)
+        return answers.run(run, await self._source.review(run.id))
 
     async def targets(self, call: Call) -> shapes.Targets:
         run = await self._runs.whole(call)
