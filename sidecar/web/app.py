@@ -113,7 +113,11 @@ def make_app(
     checks = Checks(files, source.health, redact, metrics)
     login = Login(door, prefix=prefix, host=(outside.hostname or "").lower(), secure=outside.scheme == "https")
     hooks = Hooks(hook_secret, asking, hold=hold)
-    public = login.public | hooks.public | {checks.alive, checks.ready}
+
+    async def slash(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(prefix.rpartition("/")[2] + "/")
+
+    public = login.public | hooks.public | {checks.alive, checks.ready, slash}
 
     def inner(request: web.Request) -> str:
         """The request's path below the prefix, without the first slash."""
@@ -175,9 +179,6 @@ def make_app(
         if path in ("", "index.html") and not files.published:
             return answer(503, "starting", "Nothing is published yet; try again in a moment.", path, {hdrs.RETRY_AFTER: "2"})
         return await files.serve(path, private=not door.open)
-
-    async def slash(_: web.Request) -> web.StreamResponse:
-        raise web.HTTPFound(prefix.rpartition("/")[2] + "/")
 
     async def stop(_: web.Application) -> None:
         events.close()

@@ -359,3 +359,16 @@ async def test_a_base_path_of_its_own(site_files: Path) -> None:
             assert (await answer.json())["servers"] == [{"url": "/kometa/preview"}]
         async with client.get("/kometa/preview/api/v1/nothing") as answer:
             assert (await answer.json())["error"]["code"] == "not_found"
+
+
+async def test_without_its_slash_the_base_path_leads_to_the_login_below_it(site_files: Path) -> None:
+    """``login`` is relative: asked for from /preview itself it would be a page of another application."""
+    async with (
+        running(Site(site_files), token=SecretStr(TOKEN), base_url="https://kometa.example/preview") as site,
+        site.session() as client,
+    ):
+        html = {"Accept": "text/html"}
+        async with client.get("/preview", allow_redirects=False, headers=html) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, "preview/")
+        async with client.get("/preview", headers=html) as answer:
+            assert (answer.status, answer.url.path) == (200, "/preview/login")
