@@ -146,6 +146,8 @@ def _merge(into: dict[str, Any], origins: dict[Where, _Origin], data: Mapping[An
         before = origins.get(here)
         origins[here] = origin
         if isinstance(value, Mapping) and not where and isinstance(into.get(str(key)), dict) and str(key) not in ("path_map",):
+            if before is not None:
+                origins[here] = before  # the rest of the section is where it was
             _merge(into[str(key)], origins, value, origin, here)
         elif isinstance(value, Mapping) and not where and str(key) in into and str(key) not in ("path_map",):
             if before is not None:

@@ -156,6 +156,12 @@ def test_a_wrong_variable_is_named_with_its_neighbour() -> None:
     assert place == "command line"
 
 
+def test_a_part_of_a_section_on_the_command_line_takes_no_blame_for_the_rest(write: Write) -> None:
+    file = write("web:\n  token: short\n")
+    ((place, what, _),) = refused(file, {"KOMETA_SIDECAR_WEB__HOST": "127.0.0.1"}, overrides={"web": {"port": 8477}})
+    assert (place, what) == (f"{file}:2", "web.token: it is too short")
+
+
 def test_an_unreadable_file(tmp_path: Path) -> None:
     ((place, what, mend),) = refused(tmp_path / "none.yml")
     assert place == str(tmp_path / "none.yml")
