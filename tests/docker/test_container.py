@@ -20,7 +20,7 @@ import pytest
 from sidecar.engine import client
 from sidecar.engine.container import ContainerEngine, Limits
 from sidecar.engine.docker_api import Docker
-from sidecar.errors import EngineAway, EngineError, EngineMissing
+from sidecar.errors import EngineAway, EngineError, EngineMismatch, EngineMissing
 from sidecar.model import OutcomeKind, PictureState
 from sidecar.tasks import Tasks
 from tests.cold import KometaInstall
@@ -325,6 +325,46 @@ def test_an_image_is_the_same_whatever_the_clones_modes(small_image: str, tmp_pa
         assert (told.returncode, told.stderr) == (0, "")
         assert "--socket" in told.stdout
     finally:
+        subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
+
+
+async def test_a_renderer_that_fills_the_container_goes_alone(bench: Bench) -> None:
+    """The kernel takes the child, not the worker; the others and the container go on."""
+    engine = bench.make(limits=Limits(memory=192 * 2**20, cpus=1.0))
+    await engine.start()
+    (container,) = bench.ours
+    worker = inspect(container)["State"]["Pid"]
+    gateway = bench.exchange / "gateway" / "gateway.sock"
+    gateway.touch()
+    greedy = "held = []\nwhile True:\n    held.append(bytearray(os.urandom(1)) * 2**20)"
+    homes = [
+        make_shard(bench.exchange / "work" / "run" / str(n), script) for n, script in enumerate((greedy, "import time\ntime.sleep(2)"))
+    ]
+    outcome = await engine.render(make_job(gateway, [(homes[0], "t"), (homes[1], "u")]), lambda _event: None)
+    assert (outcome.ends[0].kind, outcome.ends[0].died) == (OutcomeKind.CRASHED, True)
+    assert "SIGKILL" in outcome.ends[0].detail
+    assert outcome.ends[1].kind is OutcomeKind.FINISHED
+    assert bench.ours == [container]
+    assert inspect(container)["State"]["Pid"] == worker
+
+
+async def test_an_image_of_another_version_is_refused_until_it_is_built_anew(bench: Bench, short_dir: Path) -> None:
+    name = f"kometa-sidecar-test-worker:old-{short_dir.name}"
+    change = "open('/sidecar/renderer/__init__.py', 'a').write('__version__ = \"0.0.1\"')"
+    words = f"FROM {bench.image}\nUSER root\nRUN {json.dumps(['python3', '-c', change])}\nUSER 1000:1000\n"
+    command = ["docker", "build", "--network", "none", "-q", "-t", name, "-"]
+    subprocess.run(command, check=True, capture_output=True, input=words.encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"})
+    engine = bench.make(image=name)
+    try:
+        with pytest.raises(EngineMismatch, match=rf"image {name}: the worker is of version 0\.0\.1, .* built anew"):
+            await engine.start()
+        (old,) = bench.ours
+        subprocess.run(["docker", "tag", bench.image, name], check=True)
+        assert (await engine.start()).kind == "kometa"
+        assert old not in bench.ours
+        assert len(bench.ours) == 1
+    finally:
+        await engine.stop()
         subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
 
 
