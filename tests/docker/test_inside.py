@@ -54,7 +54,7 @@ async def test_from_inside_there_is_no_way_out_and_nothing_to_take(
         house(kometa, config, short_dir / "d", world=world, plex=plex, engine=engine) as home,
     ):
         await home.until(lambda: any(kind == "picture" for kind, _ in home.heard), 120)
-        container = f"kometa-sidecar-worker-{(short_dir / 'd' / 'instance').read_text().strip()}"
+        container = f"kometa-sidecar-worker-{(short_dir / 'd' / 'instance').read_text().split()[0]}"
         port = int(plex.url.rpartition(":")[2].strip("/"))
         addresses = [[address, port] for address in own_addresses()]
         addresses += [[address, 22] for address in own_addresses()]
@@ -94,7 +94,7 @@ async def test_what_the_search_is_worth(
     engine = {"kind": "container", "image": image_of(standin), "kometa_home": None, "kometa_python": None, "shards": 1}
     async with house(standin, config, short_dir / "d", world=small_world(25), engine=engine) as home:
         await home.until(lambda: any(kind == "picture" for kind, _ in home.heard), 120)
-        container = f"kometa-sidecar-worker-{(short_dir / 'd' / 'instance').read_text().strip()}"
+        container = f"kometa-sidecar-worker-{(short_dir / 'd' / 'instance').read_text().split()[0]}"
         wanted = {"addresses": [], "names": [], "secrets": ["X-Plex-Token", "overlay_files"]}
         report = await asyncio.to_thread(look_inside, container, wanted)
     assert any(place.startswith("/exchange/work/") for place in report["found"])
