@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sidecar.gateway.canonical import Refusal
@@ -140,14 +140,22 @@ def _own_read(target: str, connectors: Collection[str]) -> Refusal | None:
 def _read_only(body: bytes) -> Refusal | None:
     """A GraphQL body that is a query: JSON with ``query``, or with the hash of a stored query only."""
     try:
-        data = json.loads(body)
-    except ValueError:
+        data = json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
         return Refusal("a GraphQL request that is not JSON")
     if not isinstance(data, dict) or not isinstance(data.get("query", ""), str):
         return Refusal("a GraphQL request of an unknown shape")
     if _MUTATION.search(data.get("query", "")):
         return Refusal("a GraphQL request that would change something")
     return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError where a name stands twice in it, of which two readers could take either."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that comes twice")
+    return found
 
 
 def _is_address(host: str) -> bool:

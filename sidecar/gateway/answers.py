@@ -63,12 +63,16 @@ class Recent(Generic[T]):
                 self._weight -= self._weigh(old)
 
 
+def _weight(entry: Entry) -> int:
+    return len(entry.body) + sum(len(name) + len(value) for name, value in entry.headers) + 300
+
+
 class Answers:
     """A memory before a :class:`DiskCache`. What is kept is at hand at once; the disk gets it beside the answering."""
 
     def __init__(self, disk: DiskCache, *, memory: int) -> None:
         self._disk = disk
-        self._recent: Recent[Entry] = Recent(memory, lambda entry: len(entry.body) + 300)
+        self._recent: Recent[Entry] = Recent(memory, _weight)
         self._unwritten: dict[str, Entry] = {}
         self._writing = False
         self._kept = 0

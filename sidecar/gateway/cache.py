@@ -56,6 +56,7 @@ class DiskCache:
         self._lines: dict[str, _Line] = {}
         self._used: dict[str, float] = {}
         self._holders: Counter[str] = Counter()
+        self._weights: dict[str, int] = {}
         self._size = 0
         self._lock = threading.Lock()
 
@@ -67,13 +68,15 @@ class DiskCache:
             self._lines.clear()
             self._used.clear()
             self._holders.clear()
+            self._weights.clear()
             self._size = 0
             for path in self._index.iterdir():
-                line = _read_line(path) if path.suffix == ".json" and _KEY.fullmatch(path.stem) else None
-                if line is None:
+                found = _read_line(path) if path.suffix == ".json" and _KEY.fullmatch(path.stem) else None
+                if found is None:
                     path.unlink(missing_ok=True)
                 else:
-                    self._hold(path.stem, line)
+                    line, weight = found
+                    self._hold(path.stem, line, weight)
                     self._used[path.stem] = line.stored
             for path in self._content.glob("*/*"):
                 if path.name not in self._holders:
@@ -101,16 +104,17 @@ class DiskCache:
         digest = hashlib.sha256(entry.body).hexdigest()
         now = time.time()
         line = _Line(entry.status, [list(pair) for pair in entry.headers], digest, len(entry.body), entry.stored or now)
-        if line.size > self._max_bytes:
+        said = json.dumps(asdict(line)).encode()
+        if line.size + len(said) > self._max_bytes:
             return
         with self._lock:
             place = self._place(digest)
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _write(place, entry.body)
-            _write(self._index / f"{key}.json", json.dumps(asdict(line)).encode())
+            _write(self._index / f"{key}.json", said)
             before = self._lines.get(key)
-            self._hold(key, line)
+            self._hold(key, line, len(said))
             self._used[key] = now
             if before:
                 self._drop(before)
@@ -127,7 +131,7 @@ class DiskCache:
 
     @property
     def size(self) -> int:
-        """Bytes of content, equal bodies counted once."""
+        """Bytes of content, equal bodies counted once, and of the index."""
         return self._size
 
     def __contains__(self, key: str) -> bool:
@@ -147,7 +151,9 @@ class DiskCache:
         while self._size > self._max_bytes * 0.9 or len(self._lines) > self._max_lines * 0.9:
             self._forget(newest_first.pop())
 
-    def _hold(self, key: str, line: _Line) -> None:
+    def _hold(self, key: str, line: _Line, weight: int) -> None:
+        self._size += weight - self._weights.get(key, 0)
+        self._weights[key] = weight
         self._lines[key] = line
         self._holders[line.sha256] += 1
         if self._holders[line.sha256] == 1:
@@ -156,6 +162,7 @@ class DiskCache:
     def _forget(self, key: str) -> None:
         line = self._lines.pop(key)
         self._used.pop(key)
+        self._size -= self._weights.pop(key)
         with contextlib.suppress(OSError):  # a file that cannot go now goes at the next open
             (self._index / f"{key}.json").unlink(missing_ok=True)
         self._drop(line)
@@ -170,9 +177,11 @@ class DiskCache:
                 self._place(line.sha256).unlink(missing_ok=True)
 
 
-def _read_line(path: Path) -> _Line | None:
+def _read_line(path: Path) -> tuple[_Line, int] | None:
+    """A line of the index, and its own size in bytes."""
     try:
-        data = json.loads(path.read_bytes())
+        said = path.read_bytes()
+        data = json.loads(said)
         line = _Line(
             int(data["status"]),
             [[str(n), str(v)] for n, v in data["headers"]],
@@ -182,7 +191,7 @@ def _read_line(path: Path) -> _Line | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return line if _KEY.fullmatch(line.sha256) else None
+    return (line, len(said)) if _KEY.fullmatch(line.sha256) else None
 
 
 def _write(place: Path, data: bytes) -> None:

@@ -24,6 +24,10 @@ KINDS: Final = {
 MAX_PIXELS: Final = 64_000_000
 """8000 x 8000: far over Kometa's largest canvas (1920 x 1080), far under what would hurt a viewer's memory."""
 MAX_SIDE: Final = 16_384
+MAX_MARKERS: Final = 2_000
+"""Of a JPEG before its size: colour profiles and notes take a few hundred at most. More would take long to walk through."""
+MAX_PARTS: Final = 32
+"""Of a multipart upload; Kometa's have one."""
 
 
 class NotAPicture(Exception):
@@ -74,7 +78,9 @@ def _jpeg(data: bytes) -> tuple[str, int, int] | None:
     if data[:3] != b"\xff\xd8\xff":
         return None
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    for _ in range(MAX_MARKERS):
+        if at + 9 > len(data) or data[at] != 0xFF:
+            break
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte (ITU-T T.81, B.1.1.2)
             at += 1
@@ -114,7 +120,9 @@ def unwrap(body: bytes, content_type: str) -> bytes:
     if not found:
         raise NotAPicture("a multipart upload without its boundary")
     mark = b"--" + (found[1] or found[2]).encode("latin-1")
-    parts = (b"\r\n" + body).split(b"\r\n" + mark)
+    parts = (b"\r\n" + body).split(b"\r\n" + mark, MAX_PARTS + 2)
+    if len(parts) > MAX_PARTS + 2:
+        raise NotAPicture("a multipart upload of too many parts")
     if len(parts) < 3 or not parts[-1].startswith(b"--"):
         raise NotAPicture("a multipart upload that was cut off")
     for part in parts[1:-1]:

@@ -230,12 +230,14 @@ class Egress:
             known = await asyncio.to_thread(self._cache.get, key, max_age)
             if known:
                 self._count("egress_hits")
+                if self._mode is Mode.REPLAY:
+                    _tell(host, known, "", note)
                 return known
         if self._mode is Mode.REPLAY:
             note(_problem(f"{host} was not asked this in the recorded run", "record again, or run live"))
             return _failure(504, f"not recorded: {host}")
         entry = await self._ask(ask, grant, note)
-        if entry.status == 200 or (self._mode is Mode.RECORD and entry.status < 500):
+        if entry.status == 200 or self._mode is Mode.RECORD:
             try:
                 await asyncio.to_thread(self._cache.put, key, entry)
             except OSError as error:
@@ -256,18 +258,12 @@ class Egress:
                 await pace.turn()
                 entry, why, again = await self._once(ask, grant)
             attempt += 1
-            tired = entry.status == 429 or entry.status >= 500
+            tired = _tired(entry)
             wait = _patience(entry, self._backoff * 2 ** (attempt - 1))
             if not tired or not again or wait > MAX_WAIT or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(wait)
-        if tired:
-            mend = "what Kometa draws from it may be missing; try again later"
-            note(_problem(why or f"{host} answered {entry.status}", mend, passing=True))
-        elif entry.status in (401, 403):
-            note(
-                _problem(why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml")
-            )
+        _tell(host, entry, why, note)
         return entry
 
     async def _once(self, ask: Ask, grant: Grant) -> tuple[Entry, str, bool]:
@@ -330,6 +326,19 @@ def _own(host: str, grant: Grant) -> tuple[str, ...]:
     return tuple(sorted({place.connector for place in grant.placeholders if place.connector in OWN and host in place.hosts}))
 
 
+def _tired(entry: Entry) -> bool:
+    return entry.status == 429 or entry.status >= 500
+
+
+def _tell(host: str, entry: Entry, why: str, note: Callable[[Problem], None]) -> None:
+    """Tells of an answer that is none: the host's failure or refusal."""
+    if _tired(entry):
+        mend = "what Kometa draws from it may be missing; try again later"
+        note(_problem(why or f"{host} answered {entry.status}", mend, passing=True))
+    elif entry.status in (401, 403):
+        note(_problem(why or f"{host} refused the request ({entry.status})", "look at the key or token of this connector in config.yml"))
+
+
 def _without(text: str, sent: str) -> str:
     return text.replace(sent, "(redacted)") if sent else text
 
@@ -343,12 +352,12 @@ def _is_private(error: aiohttp.ClientConnectorError) -> bool:
 def _patience(entry: Entry, backoff: float) -> float:
     """Seconds to wait before asking again: what the host says (RFC 9110, 10.2.3), else a jittered backoff."""
     said = dict(entry.headers).get("retry-after", "")
-    if said.isdigit():
+    if said.isascii() and said.isdigit():
         return float(said)
     if said:
         try:
             return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     return backoff * random.uniform(0.5, 1.5)  # noqa: S311 jitter, not a secret
 

@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import MutableMapping
 from typing import Any, Final
-from xml.etree.ElementTree import tostring
 
 from sidecar.gateway.canonical import Canonical
-from sidecar.gateway.scope import parse
+from sidecar.gateway.scope import parse, render
 
 WATCHED: Final = 6 * 3600.0
 """Seconds for which an answer is believed while the server's notifications are heard."""
@@ -80,7 +79,7 @@ def fingerprint(sections: bytes) -> str:
     for element in root.iter():
         for name in _VOLATILE:
             element.attrib.pop(name, None)
-    return hashlib.sha256(tostring(root)).hexdigest()
+    return hashlib.sha256(render(root)).hexdigest()
 
 
 def _plays(sessions: Any, playing: MutableMapping[str, str]) -> bool:

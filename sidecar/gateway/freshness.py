@@ -77,8 +77,11 @@ class Freshness:
         if now != self._print:
             if not self.watched:  # else the notification of the change has done it
                 self._epoch = secrets.token_hex(8)
-            self._print = now
-            await asyncio.to_thread(_save, self._file, self._epoch, now)
+            self._print, saved = now, self._epoch
+            await asyncio.to_thread(_save, self._file, saved, now)
+            if self._epoch != saved:  # a change was heard meanwhile, and its forgetting may have come before the saving
+                self._print = ""
+                await asyncio.to_thread(_forget, self._file)
         self._looked = begun
 
     async def watch(self) -> None:
@@ -108,10 +111,10 @@ class Freshness:
         playing: dict[str, str] = {}
         async for message in told:
             if message.type is aiohttp.WSMsgType.TEXT and tells_of_change(message.data, playing):
+                self._epoch = secrets.token_hex(8)  # before anything is waited for
                 if self._print:  # the stamps on disk no longer belong to what is kept from here on
                     self._print = ""
                     await asyncio.to_thread(_forget, self._file)
-                self._epoch = secrets.token_hex(8)
 
 
 def place(directory: Path, client: PlexClient) -> Path:

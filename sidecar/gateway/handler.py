@@ -32,6 +32,10 @@ ORIGINS: Final = 256
 """Origins, of at most 300 characters each, whose parts are remembered."""
 
 
+QUESTION: Final = 64 * 1024
+"""Bytes of a body for another host; Kometa's longest, a GraphQL query, has about 2,000."""
+
+
 class Upstreams(Protocol):
     """The Plex servers by name."""
 
@@ -48,7 +52,7 @@ class Handler:
         self._servers = servers
         self._egress = egress
         self._counters = counters
-        self._bodies = bodies
+        self._questions = wire.Bodies(min(QUESTION, bodies.limit), bodies.seconds)
         self._teller = Teller(counters)
         self._reading = Reading(counters)
         self._origin = lru_cache(maxsize=ORIGINS)(parse_origin)
@@ -134,10 +138,13 @@ class Handler:
     # ── other hosts ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _elsewhere(self, caller: Caller, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            body = await self._bodies.read(request, caller.lease.bodies)
-        except wire.NotTaken as error:
-            return self._teller.refuse(caller, request, error.refusal)
+        body = b""
+        if request.method != "GET":
+            try:
+                async with self._questions.taken(request, caller.lease.bodies) as body:
+                    pass  # short as it is, it may wait for an answer without its turn
+            except wire.NotTaken as error:
+                return self._teller.refuse(caller, request, error.refusal)
         ask = Ask(request.method, caller.origin, request.raw_path, wire.lower(request), body)
         refusal = self._egress.admit(ask, caller.lease.grant)
         if refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import Counter
@@ -23,6 +24,9 @@ from sidecar.model import Scope
 
 CUTS: Final = 32 * 1024 * 1024
 """Bytes of cut answers held in memory: parsing is what a repeated read would cost."""
+
+TURN: Final = 3.0
+"""Seconds for which a picture is waited for that somebody else asks for."""
 
 _START: Final = "X-Plex-Container-Start"
 _SIZE: Final = "X-Plex-Container-Size"
@@ -87,7 +91,13 @@ class Reading:
         key = reads.picture_key(verdict.send)
         if key is None:
             return await self._stream(request, reads, verdict, _Taken(whole=False))
-        async with reads.alone(key):
+        alone = reads.alone(key)
+        try:
+            async with asyncio.timeout(TURN):
+                await alone.acquire()
+        except TimeoutError:  # whoever asks for it does not read what comes: nobody else need wait for that
+            return await self._stream(request, reads, verdict, _Taken(whole=False))
+        try:
             known = await reads.recall(key)
             if known is None:
                 taken, asked = _Taken(), time.time()
@@ -96,6 +106,8 @@ class Reading:
                     kept = tuple((name, response.headers[name]) for name in _KEPT if name in response.headers)
                     await reads.keep(key, Entry(200, kept, bytes(taken.data), asked))
                 return response
+        finally:
+            alone.release()
         self._counters[HIT] += 1
         return web.Response(body=known.body, headers=dict(known.headers))
 

@@ -24,6 +24,8 @@ EMPTY: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n<MediaContainer size="0
 
 PAGE: Final = 500
 """Items per page asked upstream for a listing."""
+PAGES: Final = 4_000
+"""Pages of one listing at most: two million items."""
 
 _HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _TOP_LEVEL: Final = frozenset({"movie", "show", "artist"})
@@ -138,8 +140,11 @@ def _forbid_dtd(data: bytes, element: Callable[[str, dict[str, str]], None] | No
 
 
 def render(root: Element) -> bytes:
-    """The element as Plex writes it: declaration, UTF-8."""
-    return _HEAD + bytes(tostring(root, encoding="unicode"), "utf-8") + b"\n"
+    """The element as Plex writes it: declaration, UTF-8. Garbled where it is nested deeper than anybody could write it."""
+    try:
+        return _HEAD + bytes(tostring(root, encoding="unicode"), "utf-8") + b"\n"
+    except RecursionError as error:
+        raise _garbled(error) from error
 
 
 def cut(data: bytes, view: View, scope: Scope) -> bytes:
@@ -179,7 +184,7 @@ async def cut_listing(source: Source, scope: Scope, page: Page, *, subtree: bool
     first: Element | None = None
     kept: list[Element] = []
     start = 0
-    while True:
+    for _ in range(PAGES):
         root = parse(await source(start, PAGE))
         items = [child for child in root if _is_item(child)]
         kept += [child for child in items if _listed(child, scope, subtree=subtree)]
@@ -189,6 +194,8 @@ async def cut_listing(source: Source, scope: Scope, page: Page, *, subtree: bool
         start += len(items)
         if not items or total is None or start >= total:  # no totalSize: this server does not page this listing
             break
+    else:
+        raise Garbled("a listing of Plex does not come to its end")
     _keep(first, lambda child: not _is_item(child))
     end = None if page.size is None else page.start + page.size
     shown = kept[page.start : end]

@@ -16,13 +16,11 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
 from pydantic import SecretStr
 
 from renderer.protocol import GRANT_HEADER, ORIGIN_HEADER, PLEX_SUFFIX
 from sidecar.errors import CanaryFailed, GatewayError
-from sidecar.gateway import wire
+from sidecar.gateway import listening, wire
 from sidecar.gateway.answers import Answers, Spawn
 from sidecar.gateway.cache import DiskCache
 from sidecar.gateway.egress import Egress, Mode
@@ -72,6 +70,8 @@ class Limits:
     """Answers of Plex in memory."""
     body_seconds: float = 60.0
     """For one request's body to come."""
+    answer_seconds: float = 30.0
+    """For an answer to be taken; whoever does not read is let go."""
     idle_seconds: float = 75.0
     """For a request's head to come whole, and between two requests of a connection."""
     connections: int = 256
@@ -334,11 +334,12 @@ class Gateway:
         self.port = runner.addresses[0][1]
 
     async def _runner(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.ServerRunner:
-        server = _Server(
+        server = listening.Server(
             handler,
             most=self._limits.connections,
+            patience=self._limits.answer_seconds,
             access_log=None,
-            logger=_Log(logging.getLogger("sidecar.gateway.http"), {}),
+            logger=listening.Log(logging.getLogger("sidecar.gateway.http"), {}),
             keepalive_timeout=self._limits.idle_seconds,  # it also ends connections whose request does not come
             max_line_size=16_384,
             lingering_time=2.0,
@@ -359,30 +360,6 @@ CANARY: Final = (
     "DELETE /library/metadata/1",
 )
 """What the self-test tries. Each would change a Plex."""
-
-
-class _Server(web.Server):
-    """Takes ``most`` connections at a time; one more is closed at once, so that files and memory do not run out."""
-
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, most: int, **options: Any) -> None:
-        super().__init__(handler, **options)
-        self._most = most
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        if len(self.connections) > self._most:
-            transport.abort()
-
-
-class _Log(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp tells of a malformed request with its first lines, grant and all. Kept is only that there was one."""
-
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """As a logger's, but for malformed requests."""
-        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
-            self.logger.info("a malformed request was refused")
-        else:
-            super().log(level, msg, *args, **kwargs)
 
 
 class _Deaf:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,11 +31,25 @@ class Bodies:
     limit: int
     seconds: float
 
-    async def read(self, request: web.BaseRequest, turn: asyncio.Semaphore) -> bytes:
-        """The request's whole body, once it is its ``turn``: a renderer must not fill the memory by many at once. NotTaken."""
+    @asynccontextmanager
+    async def taken(self, request: web.BaseRequest, turn: asyncio.Semaphore) -> AsyncIterator[bytes]:
+        """The request's whole body, once it is its ``turn``, which lasts as long as it is worked on: a renderer must not fill
+        the memory by many at once. NotTaken."""
+        until = asyncio.get_running_loop().time() + self.seconds
+        try:
+            async with asyncio.timeout_at(until):
+                await turn.acquire()
+        except TimeoutError:
+            raise NotTaken("the body did not come in time", 408) from None
+        try:
+            yield await self._read(request, until)
+        finally:
+            turn.release()
+
+    async def _read(self, request: web.BaseRequest, until: float) -> bytes:
         data = bytearray()
         try:
-            async with asyncio.timeout(self.seconds), turn:
+            async with asyncio.timeout_at(until):
                 async for chunk in request.content.iter_any():
                     data += chunk
                     if len(data) > self.limit:

@@ -37,17 +37,22 @@ class Writes:
 
     async def record(self, caller: Caller, request: web.BaseRequest, canonical: Canonical) -> web.Response:
         """An edit: written down, answered as done. NotTaken."""
-        await self._bodies.read(request, caller.lease.bodies)
-        self._teller.blocked(caller, canonical, 200)
+        async with self._bodies.taken(request, caller.lease.bodies):
+            self._teller.blocked(caller, canonical, 200)
         return web.Response(status=200)
 
     async def capture(
         self, caller: Caller, request: web.BaseRequest, canonical: Canonical, verdict: Verdict, reads: PlexReads
     ) -> web.Response:
         """An upload: kept with its bytes as they came, answered as done. NotTaken."""
+        async with self._bodies.taken(request, caller.lease.bodies) as body:
+            return await self._keep(caller, request, canonical, verdict, reads, body)
+
+    async def _keep(
+        self, caller: Caller, request: web.BaseRequest, canonical: Canonical, verdict: Verdict, reads: PlexReads, body: bytes
+    ) -> web.Response:
         kind = KINDS[canonical.segments[-1]]
         urls = canonical.values("url")
-        body = await self._bodies.read(request, caller.lease.bodies)
         if urls:
             upload, shown = await self._fetched(caller, reads, urls[0], kind), caller.shown(urls[0])
             if upload is None:

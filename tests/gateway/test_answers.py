@@ -22,7 +22,7 @@ def spawn(coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
 
 
 def opened(directory: Path) -> DiskCache:
-    disk = DiskCache(directory, max_bytes=1000)
+    disk = DiskCache(directory, max_bytes=100_000)
     disk.open()
     return disk
 
@@ -30,7 +30,7 @@ def opened(directory: Path) -> DiskCache:
 async def test_answers_are_at_hand_at_once_and_on_disk_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "LATER", 0.05)
     disk = opened(tmp_path)
-    kept = Answers(disk, memory=1000)
+    kept = Answers(disk, memory=100_000)
     for key in KEYS[:8]:
         await kept.keep_beside(key, Entry(200, (), b"x", time.time()), spawn)
         assert kept.at_hand(key, 60)
@@ -43,7 +43,7 @@ async def test_a_burst_without_end_is_written_all_the_same(tmp_path: Path, monke
     monkeypatch.setattr(answers, "LATER", 0.05)
     monkeypatch.setattr(answers, "BURST", 3)
     disk = opened(tmp_path)
-    kept = Answers(disk, memory=1000)
+    kept = Answers(disk, memory=100_000)
     async with asyncio.timeout(10):
         while len(disk) == 0:
             await kept.keep_beside(KEYS[0], Entry(200, (), b"x", time.time()), spawn)
@@ -54,7 +54,7 @@ async def test_a_burst_without_end_is_written_all_the_same(tmp_path: Path, monke
 async def test_what_waits_for_a_disk_that_stands_still_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "UNWRITTEN", 100)
     disk = opened(tmp_path)
-    kept = Answers(disk, memory=1000)
+    kept = Answers(disk, memory=100_000)
     for body in (b"x" * 60, b"y" * 60):
         for key in KEYS:
             await kept.keep_beside(key, Entry(200, (), body, time.time()), spawn)

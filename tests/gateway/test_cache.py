@@ -25,6 +25,11 @@ def opened(path: Path, max_bytes: int = 1000) -> DiskCache:
     return cache
 
 
+def on_disk(path: Path) -> int:
+    """Bytes of every file."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def test_what_was_put_survives_a_restart(tmp_path: Path) -> None:
     opened(tmp_path).put(key("a"), entry(b"body"))
     got = opened(tmp_path).get(key("a"), 60)
@@ -47,37 +52,38 @@ def test_equal_bodies_are_kept_once(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     cache.put(key("a"), entry(b"same"))
     cache.put(key("b"), entry(b"same"))
-    assert cache.size == 4
+    assert cache.size == on_disk(tmp_path)
     assert len(list((tmp_path / "content").glob("*/*"))) == 1
     cache.put(key("a"), entry(b"other"))
     assert cache.get(key("b"), None) == cache.get(key("b"), 60)
     assert len(cache) == 2
     cache.put(key("b"), entry(b"other"))
     assert [path.read_bytes() for path in (tmp_path / "content").glob("*/*")] == [b"other"]
+    assert cache.size == on_disk(tmp_path) == opened(tmp_path).size
 
 
 def test_the_least_recently_used_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    cache = opened(tmp_path, 100)
+    cache = opened(tmp_path, 1200)
     for name in ("a", "b", "c"):
         now[0] += 1
-        cache.put(key(name), entry(name.encode() * 40))
+        cache.put(key(name), entry(name.encode() * 300))
         if name == "b":
             now[0] += 1
             assert cache.get(key("a"), None)
     assert cache.get(key("b"), None) is None
     assert cache.get(key("a"), None)
     assert cache.get(key("c"), None)
-    assert cache.size <= 100
+    assert cache.size == on_disk(tmp_path) <= 1200
     assert len(list((tmp_path / "content").glob("*/*"))) == 2
 
 
 def test_a_smaller_limit_holds_from_the_next_start(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     for name in ("a", "b", "c"):
-        cache.put(key(name), entry(name.encode() * 40))
-    assert len(opened(tmp_path, 50)) == 1
+        cache.put(key(name), entry(name.encode() * 100))
+    assert len(opened(tmp_path, 400)) == 1
     assert len(list((tmp_path / "index").iterdir())) == 1
 
 
@@ -125,11 +131,12 @@ def test_a_disk_that_does_not_take_it(tmp_path: Path) -> None:
 def test_what_nobody_used_for_long_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = opened(tmp_path)
     cache.put(key("old"), entry(b"old body"))
+    before = on_disk(tmp_path)
     cache.put(key("used"), entry(b"used"))
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 100)
     assert cache.get(key("used"), None)
-    assert cache.prune(60) == (1, len(b"old body"))
+    assert cache.prune(60) == (1, before)
     assert key("old") not in cache
     assert cache.get(key("used"), None)
     assert cache.prune(60) == (0, 0)
