@@ -20,7 +20,7 @@ from sidecar.gateway.egress import Ask, Egress
 from sidecar.gateway.policy import Verdict, View, judge
 from sidecar.gateway.reads import PlexReads
 from sidecar.gateway.telling import Caller, Teller
-from sidecar.model import Blob, Capture, Severity
+from sidecar.model import Blob, Capture, Problem, Severity
 
 PutBlob = Callable[[bytes, str], Awaitable[Blob]]
 
@@ -71,7 +71,7 @@ class Writes:
         try:
             blob = await self._put_blob(upload.data, upload.media_type)
         except StoreError as error:
-            caller.note(f"an upload could not be kept: {error}", Severity.ERROR)
+            caller.lease.note(Problem(severity=Severity.ERROR, what=f"an upload could not be kept: {error}", source="store"))
             return self._teller.refuse(caller, request, Refusal("the upload could not be kept", 507), canonical)
         if not blob.width and upload.width:
             blob = replace(blob, width=upload.width, height=upload.height)

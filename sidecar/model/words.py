@@ -31,7 +31,7 @@ class Problem:
     line: int | None = None
     """Line in ``file``, counted from 1."""
     source: str = ""
-    """The stage that found it: settings, config, targets, plex, gateway, egress, engine, kometa."""
+    """The stage that found it: settings, config, targets, plex, gateway, egress, engine, kometa, store."""
     target: str = ""
     """``Target.id`` when it concerns one target only."""
     library: str = ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from sidecar import logs
 from sidecar import revision as revisions
 from sidecar.engine import Engine
+from sidecar.errors import StoreError
 from sidecar.gateway import Gateway
 from sidecar.model import (
     Blob,
@@ -102,7 +103,9 @@ class Renderer:
         return self._engine.info or await self._engine.start()
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:
-        """Render ``plan``. The run is stored, shown and told before this returns; EngineError comes after that."""
+        """Render ``plan``. The run is stored, shown and told before this returns; EngineError comes after that, and
+        StoreError where its pictures could not be kept.
+        """
         info = await self.ready()
         # Each part keeps the secrets of the config out of the run: problems and targets hold none.
         begins = datetime.now(UTC)
@@ -134,7 +137,10 @@ class Renderer:
                 run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
                 await self._finish(run, seen)
                 raise
-            return await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
+            run = await self._finish(await self._verdict(plan, parts, recorder, outcome, shards), seen)
+            if recorder.unkept:  # no fault of the config: it is rendered again once there is room
+                raise StoreError(recorder.unkept)
+            return run
         finally:
             await asyncio.shield(self._clear(first.id, run_log))
 
@@ -308,6 +314,8 @@ class Renderer:
                 )
             )
         state = judge.state_of(outcome, filled)
+        if recorder.unkept and state is RunState.DONE:
+            state = RunState.FAILED
         last = await self._state.last_good()
         from_log = await asyncio.to_thread(judge.problems_of, recorder.lines, functools.partial(_place, plan))
         problems = (*recorder.run.problems, *recorder.notes, *outcome.problems, *from_log)

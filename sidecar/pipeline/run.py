@@ -103,6 +103,11 @@ class Recorder:
     def writes(self) -> tuple[BlockedWrite, ...]:
         return tuple(write for _, write in self._writes)
 
+    @property
+    def unkept(self) -> str:
+        """Why an upload could not be kept; empty where all were."""
+        return next((problem.what for problem in self.notes if problem.source == "store"), "")
+
     def captured(self, capture: Capture, shard: int) -> None:
         """An upload was kept. Those of items that are no target (a target's show, say) are counted as writes only."""
         self._captures.append((shard, capture))

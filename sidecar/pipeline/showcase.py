@@ -46,6 +46,10 @@ class Site(Protocol):
     def make_thumbs(self) -> None: ...
 
 
+AGAIN: Final = 5.0
+"""Seconds until pages that the disk refused are written again."""
+
+
 class Showcase:
     """The one holder of what is shown. All methods on the loop."""
 
@@ -66,6 +70,8 @@ class Showcase:
         self._health: dict[str, Health] = {}
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._dirty = asyncio.Event()
+        self._refused = False
+        """Whether the disk refused the pages when they were written last."""
         self._publishing = asyncio.Lock()
 
     @property
@@ -207,8 +213,12 @@ class Showcase:
         """
         async with self._publishing:
             self._dirty.clear()
-            while self._site.owes_thumbs and not self._events and self._view.current is None:
-                await asyncio.to_thread(self._site.make_thumbs)
+            refused: StoreError | None = None
+            try:
+                while self._site.owes_thumbs and not self._events and self._view.current is None:
+                    await asyncio.to_thread(self._site.make_thumbs)
+            except StoreError as error:  # the pages do without
+                refused = error
             events, self._events = self._events, []
             try:
                 await asyncio.to_thread(self._site.publish, self._view)
@@ -217,6 +227,8 @@ class Showcase:
                 raise
             for kind, data in events:
                 self._event(kind, data)
+            if refused is not None:
+                raise refused
             if self._site.owes_thumbs and self._view.current is None:
                 self._dirty.set()
 
@@ -227,7 +239,12 @@ class Showcase:
             try:
                 await self.flush()
             except StoreError as error:
-                # Not through away(): that would mark the page dirty again at once.
-                log.error("the gallery could not be written: %s", error)
-                await asyncio.sleep(5)
+                if not self._refused:  # once: the words are of the file that happened to be the first
+                    self.away("disk", str(error))
+                self._refused = True
+                await asyncio.sleep(AGAIN)
                 self._dirty.set()
+            else:
+                if self._refused:
+                    self.well("disk")
+                self._refused = False

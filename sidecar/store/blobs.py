@@ -115,7 +115,7 @@ class Blobs:
             if unsure and sync is Sync.NOW:
                 self._settle({path})
         except OSError as error:
-            raise StoreError(disk_words(error, f"a picture of {len(data)} bytes in {self.root}")) from error
+            raise StoreError(disk_words(error, f"a picture in {self.root}")) from error
         return blob
 
     def _settle(self, paths: set[Path]) -> None:
