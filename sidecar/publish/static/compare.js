@@ -39,7 +39,7 @@
     const [now, old] = frame.querySelectorAll(".shot");
     Object.assign(now, { src: base + shot.thumb, alt: `${target.label}, ${after?.shown ? "after" : "before"}` });
     if (word === "changed") {
-      Object.assign(made.dataset, { ref: base + reference.url, refName: "Before" });
+      Object.assign(made.dataset, { ref: base + reference.url, refName: "Before", ignored: (after.ignored ?? []).map((box) => box.join(",")).join(";") });
       Object.assign(old, { src: base + reference.thumb, alt: `${target.label}, before` });
       frame.dataset.compare = "";
       frame.querySelector("[role=slider]").setAttribute("aria-label", `Before and after: ${target.label}`);

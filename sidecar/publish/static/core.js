@@ -23,8 +23,16 @@ const gallery = (() => {
   const remember = (key, value) => { try { localStorage.setItem(`kometa-sidecar.${key}`, value); } catch { /* see above */ } };
   // The address says what is shown, so that it can be kept and sent. Not every browser allows it from file://.
   const address = (search) => { try { history.replaceState(null, "", search); } catch { /* then it stays as it was */ } };
+  const percent = (fraction) => {
+    const share = fraction * 100;
+    if (share <= 0) return "0 %";
+    if (share < 0.01) return "< 0.01 %";
+    if (share < 1) return `${share.toFixed(2)} %`;
+    return share < 99.95 ? `${share.toFixed(1)} %` : "100 %";
+  };
   return {
     root,
+    percent,
     address,
     base: root.dataset.base,
     kind: root.dataset.kind,

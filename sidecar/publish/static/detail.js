@@ -1,20 +1,13 @@
 // What is known of a card's picture, for the viewer: from the data of its run, or, while that is in progress, of its own.
 "use strict";
 {
-  const { base, make, root } = gallery;
+  const { base, make, percent, root } = gallery;
   const MOST = 50; // problems
   const icons = document.querySelector("[data-icons]");
 
   const icon = (name) => icons.content.querySelector(`[data-icon="${name}"]`).firstElementChild.cloneNode(true);
   const word = (text) => make("bdi", "", text);
   const plural = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
-  const percent = (fraction) => {
-    const share = fraction * 100;
-    if (share <= 0) return "0 %";
-    if (share < 0.01) return "< 0.01 %";
-    if (share < 1) return `${share.toFixed(2)} %`;
-    return share < 99.95 ? `${share.toFixed(1)} %` : "100 %";
-  };
 
   const rows = (target, card) => {
     const list = make("dl", "sheet");

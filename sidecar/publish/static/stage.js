@@ -5,7 +5,8 @@
 //   slider  both under a divider         diff    this run in grey, what differs on top
 //   sizes   as small as Plex shows it, on light and on dark ground
 //
-// What is drawn (a "subject"): {now, ref, mask, boxes, name, refName}, where now and ref are {url, alt, width, height}.
+// What is drawn (a "subject"): {now, ref, mask, none, boxes, ignored, stretched, name, refName}, where now and ref are {url, alt, width,
+// height}. One without a mask is compared here (diff.js).
 "use strict";
 {
   const { make, zoom, still } = gallery;
@@ -41,7 +42,14 @@
     return element;
   };
 
-  const layer = (shot, name) => make("div", `layer layer--${name}`, image(shot, `shot--${name}`));
+  const drawing = ({ canvas, alt }, className) => {
+    canvas.className = `shot ${className}`;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", alt);
+    return canvas;
+  };
+
+  const layer = (shot, name) => make("div", `layer layer--${name}`, (shot.canvas ? drawing : image)(shot, `shot--${name}`));
 
   const pane = (caption, ...content) => {
     const frame = make("div", "pane", ...content);
@@ -64,13 +72,13 @@
       return [box];
     },
     blink: ({ now, ref, name }) => [pane(name, layer(now, "after"), layer(ref, "before"))],
-    diff: ({ now, ref, mask, boxes }) => {
-      if (mask || !ref || now.url === ref.url) {
-        const box = pane(boxes.length ? "" : "No difference", layer(now, "grey"), ...(mask ? [layer(mask, "mask")] : []));
+    diff: ({ now, ref, mask, boxes, share, none }) => {
+      if (mask || none || !ref || now.url === ref.url) {
+        const box = pane(boxes.length ? share ?? "" : "No difference", layer(now, "grey"), ...(mask ? [layer(mask, "mask")] : []));
         box.firstChild.append(...marks(boxes));
         return [box];
       }
-      const box = pane("Light where the pictures differ", layer(ref, "under"), layer(now, "difference")); // nobody compared these two: the browser does
+      const box = pane("Light where the pictures differ", layer(ref, "under"), layer(now, "difference")); // until it is known, or where it cannot be
       box.firstChild.classList.add("pane--difference");
       return [box];
     },
@@ -126,13 +134,27 @@
       }
     }
     spot(left, top, scale);
-    gallery.tell("stage:placed", { percent: Math.round(scale * devicePixelRatio * 100), fitted: state.fitted, box: state.box }, stage);
+    gallery.tell("stage:placed", { percent: Math.round(scale * devicePixelRatio * 100), fitted: state.fitted, box: state.box, count: state.subject.boxes.length }, stage);
   };
 
   const measured = (shot, element) => {
     if (shot.width && shot.height) return;
     element.addEventListener("load", () => { Object.assign(shot, { width: element.naturalWidth, height: element.naturalHeight }); draw(); }, { once: true });
     Object.assign(shot, { width: 1000, height: 1500 });
+  };
+
+  // Nobody compared these two: it is done here, once it is looked at.
+  const differ = async (subject) => {
+    const { now, ref } = subject;
+    if (state.mode !== "diff" || subject.mask || subject.none || subject.asked || !ref || ref.url === now.url) return;
+    subject.asked = true;
+    const found = await gallery.differ(now.url, ref.url, subject.ignored ?? [], subject.stretched);
+    if (!found) return;
+    Object.assign(subject, { mask: { canvas: found.mask, alt: "Where they differ" }, boxes: found.boxes, share: `${gallery.percent(found.fraction)} differ` });
+    if (state.subject !== subject || state.mode !== "diff") return;
+    draw();
+    if (state.box < 0) focusBox(0);
+    gallery.tell("stage:differs", found.boxes.length, stage);
   };
 
   const stopBlinking = () => { clearInterval(blinking); blinking = 0; };
@@ -162,6 +184,7 @@
     if (frame) gallery.tell("compare:place", pos ? parseFloat(pos) : 50, frame);
     if (state.mode === "blink") blink(!still.matches);
     place();
+    differ(subject);
   };
 
   // ── Moving ───────────────────────────────────────────────────────────────────────────────────────────

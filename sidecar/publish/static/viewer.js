@@ -32,6 +32,9 @@
       ref: url === null ? null : { url, alt: `${label}, ${refName.toLowerCase()}`, width, height },
       mask: compared && dataset.mask ? { url: dataset.mask, alt: "Where they differ", width, height } : null,
       boxes: compared ? gallery.boxes(dataset.boxes) : [],
+      none: compared && "reviewed" in dataset && !dataset.mask, // it was compared, and nothing differs
+      ignored: gallery.boxes(dataset.ignored),
+      stretched: url === dataset.art,
       name: draft ? "This run (draft)" : "This run",
       refName,
       references,
@@ -161,13 +164,13 @@
   const width = part("widths").querySelector("input");
   width.addEventListener("input", () => { stage.resize(Number(width.value)); part("widths").querySelector("output").textContent = `${width.value} px`; });
   viewer.addEventListener("stage:placed", (event) => {
-    const { percent, fitted, box } = event.detail;
+    const { percent, fitted, box, count } = event.detail;
     part("percent").textContent = `${percent} %`;
     part("fit").setAttribute("aria-pressed", String(fitted));
     part("real").setAttribute("aria-pressed", String(!fitted && percent === 100));
-    const count = gallery.boxes(gallery.card(shown)?.dataset.boxes).length;
     part("boxes").querySelector("span").textContent = box < 0 ? (count === 1 ? "1 difference" : `${count} differences`) : `Difference ${box + 1} of ${count}`;
   });
+  viewer.addEventListener("stage:differs", (event) => { part("boxes").hidden = event.detail === 0; });
   viewer.addEventListener("stage:blinking", (event) => { part("blink").querySelector("span").textContent = event.detail ? "Pause" : "Blink"; });
   viewer.addEventListener("close", () => {
     const last = gallery.card(shown);
