@@ -43,6 +43,27 @@ class PrivateAddress(OSError):
     """A name or a URL stands for an address that may not be reached."""
 
 
+def plain_host(host: str) -> str:
+    """A host in its one form: lower case, without a dot at its end; an IPv6 address without brackets, as RFC 5952 writes it.
+
+    An IPv6 address that only carries an IPv4 one (``::ffff:192.168.1.10``) is that one.
+    """
+    host = host.lower().rstrip(".")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" not in bare:
+        return host
+    try:
+        ip = ipaddress.IPv6Address(bare)
+    except ValueError:
+        return host
+    return str(ip.ipv4_mapped or ip)
+
+
+def host_and_port(host: str, port: int) -> str:
+    """``host:port`` as URLs write it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the open internet; addresses that carry another one are judged by that."""
     ip = _parse(address)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from sidecar.addresses import host_and_port, plain_host
 from sidecar.gateway.canonical import Refusal
 
 ALWAYS: Final = frozenset({"raw.githubusercontent.com"})
@@ -39,6 +40,8 @@ _TAUTULLI_READS: Final = frozenset({"get_tautulli_info", "get_home_stats"})
 PRIVATE_HOSTS: Final = "gateway.private_hosts in sidecar.yml"
 """The setting that opens a connector on a private address."""
 
+_IPV6: Final = re.compile(r"[0-9a-f:]{2,39}")
+"""As ``plain_host`` writes it. No zones: link-local addresses are never asked."""
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MUTATION: Final = re.compile(r"\b(mutation|subscription)\b")
@@ -47,7 +50,7 @@ MAX_TARGET: Final = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """``scheme://host:port``, the host in lower case."""
+    """``scheme://host:port``, the host as ``plain_host`` writes it."""
 
     scheme: str
     host: str
@@ -58,7 +61,8 @@ class Origin:
         return self.port == _DEFAULT_PORTS[self.scheme]
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}" if self.default_port else f"{self.scheme}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" if self.default_port else f"{self.scheme}://{host}:{self.port}"
 
 
 def parse_origin(text: str) -> Origin | Refusal:
@@ -70,10 +74,12 @@ def parse_origin(text: str) -> Origin | Refusal:
         port = parts.port
     except ValueError:
         return Refusal("the origin is no web address")
-    host = (parts.hostname or "").lower().rstrip(".")
+    host = plain_host(parts.hostname or "")
     if parts.scheme not in _DEFAULT_PORTS or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         return Refusal("the origin is no web address")
-    if not _HOST.fullmatch(host):
+    if "[" in parts.netloc and ":" not in (parts.hostname or ""):  # RFC 3986's addresses of the future
+        return Refusal("the origin is no web address")
+    if not (_HOST.fullmatch(host) or (":" in host and _IPV6.fullmatch(host))):
         return Refusal("only hosts with a plain name can be asked")
     return Origin(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port)
 
@@ -109,7 +115,7 @@ def admit(
             if connectors
             else "addresses in numbers are never asked, only names"
         )
-    if not origin.default_port and host not in mapped and not (connectors and f"{host}:{origin.port}" in hosts):
+    if not origin.default_port and host not in mapped and not (connectors and host_and_port(host, origin.port) in hosts):
         return Refusal(f"{host} is asked on a port of its own, which is not allowed")
     path = target.partition("?")[0]
     if not target.startswith("/") or not target.isascii() or len(target) > MAX_TARGET or re.search(r"[\x00-\x20\x7f\\#]", target):
@@ -159,5 +165,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a host is a number in any dress that a resolver takes: dotted, decimal, octal, hexadecimal."""
-    return host.rsplit(".", 1)[-1].isdigit() or bool(re.fullmatch(r"0x[0-9a-f]*", host.rsplit(".", 1)[-1]))
+    """Whether a host is a number in any dress that a resolver takes: dotted, decimal, octal, hexadecimal; IPv6."""
+    return ":" in host or host.rsplit(".", 1)[-1].isdigit() or bool(re.fullmatch(r"0x[0-9a-f]*", host.rsplit(".", 1)[-1]))

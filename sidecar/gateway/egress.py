@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from sidecar.addresses import PRIVATE, Allows, GuardedResolver, PrivateAddress, allowing, guarded_socket, is_loopback, is_public
+from sidecar.addresses import PRIVATE, Allows, GuardedResolver, PrivateAddress, allowing, guarded_socket, is_loopback, is_public, plain_host
 from sidecar.gateway import swap
 from sidecar.gateway.admit import OWN, PRIVATE_HOSTS, Origin, admit
 from sidecar.gateway.cache import DiskCache, Entry
@@ -112,7 +112,7 @@ class Egress:
         private: Collection[str] = (),
     ) -> None:
         self._cache = cache
-        self._private = frozenset(host.lower().rstrip(".") for host in private)
+        self._private = frozenset(plain_host(host) for host in private)
         self._plex: frozenset[tuple[str, int]] = frozenset()
         self._plex_tokens: frozenset[str] = frozenset()
         self._mapped = {host.lower(): base.rstrip("/") for host, base in host_map.items()}
@@ -161,7 +161,7 @@ class Egress:
         """The Plex servers from now on: never asked from here, where no policy for Plex stands, nor given their tokens."""
         known = tuple(servers)
         urls = [URL(server.url) for server in known]
-        self._plex = frozenset((url.host.lower().rstrip("."), url.port) for url in urls if url.host and url.port)
+        self._plex = frozenset((plain_host(url.host), url.port) for url in urls if url.host and url.port)
         self._plex_tokens = frozenset(token for server in known if (token := server.token.get_secret_value()))
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

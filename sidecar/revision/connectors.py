@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sidecar.addresses import host_and_port
 from sidecar.revision.secrets import host_of
 
 
@@ -107,7 +108,7 @@ def _places(url: object) -> tuple[str, ...]:
         port = urlsplit(str(url)).port
     except ValueError:
         port = None
-    return () if host is None else (host,) if port is None else (host, f"{host}:{port}")
+    return () if host is None else (host,) if port is None else (host, host_and_port(host, port))
 
 
 def _sections(name: str, data: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
+from sidecar.addresses import plain_host
 from sidecar.model import Problem
 from sidecar.yamlfile import Where, scalars
 
@@ -85,12 +86,12 @@ def url_secrets(text: str) -> set[str]:
 
 
 def host_of(url: object) -> str | None:
-    """Lower-case host name of a URL."""
+    """The host of a URL, as ``plain_host`` writes it."""
     try:
         host = urlsplit(str(url)).hostname if url else None
     except ValueError:
         return None
-    return host.lower() if host else None
+    return plain_host(host) if host else None
 
 
 def secrets_of(*sources: Any) -> frozenset[str]:

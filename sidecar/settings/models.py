@@ -163,8 +163,8 @@ class GatewaySettings(_Section):
     )
     private_hosts: tuple[str, ...] = Field(
         (),
-        description="A list of hosts on private addresses, as config.yml names its radarr, sonarr and tautulli: radarr.lan, 192.168.1.10; "
-        "only reads that overlays need reach them.",
+        description="A list of hosts on private addresses, as config.yml names its radarr, sonarr and tautulli: radarr.lan, 192.168.1.10, "
+        "fd00::10; only reads that overlays need reach them.",
     )
     cache_dir: UserPath | None = Field(None, description="A directory for other hosts' answers; by default DATA/cache.")
     cache_ttl: Seconds = Field(86_400.0, description="Seconds (or 24h) for which other hosts' answers are kept; pictures for 30 days.")

@@ -54,7 +54,7 @@ def test_origins_in_words() -> None:
         "https://a#b",
         "https://u:p@a",
         "https://a:99999",
-        "https://[::1]",
+        "https://[::1%25lo]",
         "https://é",
         "//a",
         "https://a_b",

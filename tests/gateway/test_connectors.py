@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
 from sidecar.gateway import swap
-from sidecar.gateway.admit import admit
+from sidecar.gateway.admit import admit, parse_origin
+from sidecar.gateway.canonical import Refusal
 from sidecar.gateway.egress import Ask
 from sidecar.model import Grant, Placeholder, PlexServer
+from sidecar.revision.connectors import needs
+from sidecar.revision.secrets import host_of
 from tests.gateway.conftest import REAL, Bench
 from tests.gateway.test_egress import egress, origin
 from tests.gateway.upstream import Reply, Seen, Upstream
@@ -224,3 +229,70 @@ async def test_plex_is_not_to_be_had_as_another_host(bench: Bench) -> None:
     assert (plain.status, named.status) == (403, 403)
     assert bench.plex.requests == []
     assert "Plex token" in named.text
+
+
+# ── IPv6 ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("named", ["::1", "[::1]", "0:0:0:0:0:0:0:1"])
+async def test_a_connector_at_an_ipv6_address(tmp_path: Path, named: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(head) + head)
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(serve, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with server, egress(tmp_path, {}, private=(named,)) as bench:
+        port = server.sockets[0].getsockname()[1]
+        places = (_placeholder("placeholder-of-the-key", KEY, "radarr", "::1"),)
+        grant = Grant(
+            token="a-grant-of-16-chars", run_id="r", shard=0, scopes={}, placeholders=places, hosts=frozenset({"::1", f"[::1]:{port}"})
+        )
+        asked = Ask("GET", origin(f"http://[0::1]:{port}"), STATUS, {"x-api-key": "placeholder-of-the-key"})
+        assert bench.egress.admit(asked, grant) is None
+        got = await bench.fetch(asked, grant)
+        assert got.status == 200
+        assert f"Host: [::1]:{port}".encode() in got.body
+        unnamed = replace(asked, origin=origin(f"http://[::2]:{port}"))
+        assert bench.egress.admit(unnamed, grant)
+
+
+@pytest.mark.parametrize("host", ["fd00::10", "2001:db8::1", "::ffff:192.168.1.10"])
+def test_an_ipv6_address_is_an_address_in_numbers(host: str) -> None:
+    where = origin(f"http://[{host}]")
+    refused = admit("GET", where, STATUS, b"", {where.host}, ())
+    assert refused
+    assert "addresses in numbers" in refused.reason
+
+
+@pytest.mark.parametrize("text", ["http://[fe80::1%25eth0]", "http://[::1", "http://[zz::1]", "http://[v1.x]", "http://fd00::1"])
+def test_what_is_no_ipv6_address(text: str) -> None:
+    assert isinstance(parse_origin(text), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("plex", "asked"),
+    [
+        ("http://[fd00::10]:32400", "http://[fd00:0:0::0010]:32400"),
+        ("http://192.168.1.10:32400", "http://[::ffff:192.168.1.10]:32400"),
+        ("http://[::ffff:c0a8:10a]:32400", "http://192.168.1.10:32400"),
+    ],
+)
+async def test_plex_is_known_however_its_address_is_written(tmp_path: Path, plex: str, asked: str) -> None:
+    async with egress(tmp_path, {}, private=("fd00::10", "192.168.1.10")) as bench:
+        bench.egress.keep_off([PlexServer(name="plex-0", url=plex, token=SecretStr(REAL), timeout=5.0)])
+        where = origin(asked)
+        refused = bench.egress.admit(Ask("GET", where, STATUS), _grant(where.host, 32400))
+        assert refused
+        assert "Plex server itself" in refused.reason
+
+
+def test_the_host_of_a_url_has_one_form() -> None:
+    assert host_of("http://[FD00:0::10]:7878/x") == "fd00::10"
+    assert host_of("http://[::ffff:192.168.1.10]") == "192.168.1.10"
+    assert host_of("http://Radarr.LAN./") == "radarr.lan"
+    sections = {"radarr": {"url": "http://[fd00:0::10]:7878", "token": "x"}}
+    assert {"fd00::10", "[fd00::10]:7878"} <= needs(["radarr_all: true"], sections, judged=True).hosts
