@@ -128,7 +128,7 @@ class Handler:
                     return await self._reading.picture(request, reads, verdict)
                 case Action.CAPTURE:
                     return await self._writes.capture(caller, request, canonical, verdict, reads)
-                case Action.RECORD:
+                case _:
                     return await self._writes.record(caller, request, canonical)
         except wire.NotTaken as error:
             return self._teller.refuse(caller, request, error.refusal, canonical)

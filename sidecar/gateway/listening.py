@@ -35,7 +35,7 @@ class Server(web.Server):
 class _Connection(RequestHandler):
     """Ends where its renderer does not take what it was answered: it would hold its place, and what it asked for, for ever."""
 
-    __slots__ = ("_giving_up", "_patience")
+    __slots__ = ("_giving_up", "_made", "_patience")
 
     def __init__(self, manager: web.Server, patience: float, options: Mapping[str, Any]) -> None:
         super().__init__(manager, loop=asyncio.get_running_loop(), **options)
@@ -45,13 +45,12 @@ class _Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
+        self._made = transport
         transport.set_write_buffer_limits(high=0)  # so that ``pause_writing`` tells of every byte that is not taken
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        transport = self.transport
-        if transport is not None:
-            self._giving_up = asyncio.get_running_loop().call_later(self._patience, transport.abort)
+        self._giving_up = asyncio.get_running_loop().call_later(self._patience, self._made.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -62,10 +61,8 @@ class _Connection(RequestHandler):
         self._wait_no_more()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 its parent's
-        transport = self.transport
         await super().shutdown(timeout)
-        if transport is not None:
-            transport.abort()  # what is not taken by now never is
+        self._made.abort()  # what is not taken by now never is
 
     def _wait_no_more(self) -> None:
         if self._giving_up is not None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from sidecar.demo.plex import DemoPlex
+from sidecar.demo.world import World
 from sidecar.gateway import Gateway, Limits, egress, grants, scope
 from sidecar.gateway.admit import admit
 from sidecar.gateway.cache import DiskCache, Entry
@@ -18,6 +20,7 @@ from sidecar.gateway.capture import NotAPicture, identify, unwrap
 from sidecar.gateway.egress import Mode, _patience
 from sidecar.gateway.fresh import fingerprint
 from sidecar.gateway.scope import Garbled, Page, cut_listing
+from sidecar.gateway.wire import Bodies
 from sidecar.model import Blob, Grant, PlexServer, Scope
 from tests.gateway.conftest import REAL, TOKEN, Bench, Heard, Library
 from tests.gateway.test_capture import picture
@@ -159,6 +162,30 @@ async def test_a_renderer_that_does_not_read_a_kept_answer_is_let_go(directory: 
         writer.close()
 
 
+async def test_a_picture_is_not_waited_for_for_long(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for it first may not read; the next asks for itself."""
+    monkeypatch.setattr("sidecar.gateway.reading.TURN", 0.1)
+    async with pictures(directory):
+        line = f"GET /library/metadata/1/thumb/1700000000 HTTP/1.1\r\n{HEAD}\r\n".encode()
+        reader, writer = await asyncio.open_unix_connection(str(directory / "g.sock"), limit=1000)
+        writer.write(line)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        other_reader, other = await asyncio.open_unix_connection(str(directory / "g.sock"))
+        other.write(line.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert len(await other_reader.read()) > 4_000_000
+        other.close()
+        writer.close()
+
+
+async def test_a_turn_that_does_not_come_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others of the same run hold all turns."""
+    lease = bench.gateway._grants.find(TOKEN)
+    assert lease
+    lease.bodies = asyncio.Semaphore(0)
+    monkeypatch.setattr(bench.gateway._handler._writes, "_bodies", Bodies(1000, 0.1))
+    assert (await bench.ask("PUT /library/metadata/1?title.value=x", body=b"")).status == 408
+
+
 # ── a Plex that answers anything ─────────────────────────────────────────────────────────────────────────
 
 
@@ -194,9 +221,6 @@ async def test_a_listing_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_a_change_ends_what_is_kept_before_the_disk_is_asked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a disk stood still, answers were given of which it was known that they hold no longer."""
-    from sidecar.demo.plex import DemoPlex
-    from sidecar.demo.world import World
-
     slow = asyncio.Event()
     real = asyncio.to_thread
 
@@ -213,6 +237,31 @@ async def test_a_change_ends_what_is_kept_before_the_disk_is_asked(directory: Pa
         world.change(101, title="Another name")
         await until(lambda: fresh_of(bench).epoch != epoch)
         slow.set()
+
+
+async def test_a_change_heard_while_the_state_is_saved(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file would have vouched, after a restart, for what was known not to hold."""
+    world = World.sample()
+    async with DemoPlex(world) as plex, gateway_to(plex.url, plex.token, directory) as bench:
+        await until(lambda: fresh_of(bench).watched)
+        fresh = fresh_of(bench)
+        world.change(101, title="One")
+        await until(lambda: not fresh._print)
+        real = asyncio.to_thread
+
+        async def change_before(work, /, *more):  # type: ignore[no-untyped-def]
+            if work.__name__ == "_save":
+                epoch = fresh.epoch
+                world.change(101, title="Two")
+                await until(lambda: fresh.epoch != epoch)
+            return await real(work, *more)
+
+        monkeypatch.setattr("sidecar.gateway.freshness.asyncio.to_thread", change_before)
+        await bench.gateway.check()
+        monkeypatch.undo()
+        assert not fresh._file.exists()
+        await bench.gateway.check()
+        assert fresh._file.exists()
 
 
 # ── other hosts ──────────────────────────────────────────────────────────────────────────────────────────

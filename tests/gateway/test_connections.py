@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from yarl import URL
@@ -188,3 +193,39 @@ async def test_nobody_there() -> None:
     made = Connections(URL("http://127.0.0.1:9"), {}, verify=True, connect=5.0, silence=5.0, total=5.0)
     with pytest.raises(OSError, match=r"9|refused"):
         await made.get("/", {}, most=1)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 127.0.0.1, with its key, signed by itself."""
+    place = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout"
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    made = subprocess.run([*command.split(), "-"], capture_output=True, check=True, timeout=60)
+    place.write_bytes(made.stdout)
+    return place
+
+
+@pytest.mark.parametrize(("verify", "trusted"), [(False, False), (True, True), (True, False)])
+async def test_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch, verify: bool, trusted: bool) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        url = URL(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        made = Connections(url, {}, verify=verify, connect=5.0, silence=5.0, total=10.0)
+        if verify and not trusted:
+            with pytest.raises(ssl.SSLError):
+                await made.get("/", {}, most=100)
+        else:
+            for _ in range(2):
+                assert (await made.get("/", {}, most=100)).body == b"ok"
+        await made.close()

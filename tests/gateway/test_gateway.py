@@ -308,6 +308,7 @@ async def test_posters_by_address_of_plex(bench: Bench, library: Library) -> Non
         "file:///etc/passwd",
         "http://[::1",
         "http://[::1]/x.png",
+        "http://a_b.example/x.png",
         "nonsense",
         "",
     ],
@@ -411,6 +412,45 @@ async def test_a_plex_that_is_ill(bench: Bench, library: Library, reply: Reply, 
     assert len(bench.plex.requests) <= 2
 
 
+@pytest.mark.parametrize(
+    ("reply", "status", "word"),
+    [
+        (Reply(b"", status=302, headers={"Location": "http://169.254.169.254/"}), 502, "elsewhere"),
+        (Reply(b"", status=500), 503, "500"),
+        (Reply(raw=b"nonsense\r\n\r\n", then_close=True), 502, "not HTTP"),
+        (Reply(raw=b"", then_close=True), 503, "closed the connection"),
+        (Reply(b"", wait=1.5), 503, "in time"),
+    ],
+)
+async def test_a_plex_that_is_ill_when_asked_for_a_picture(bench: Bench, library: Library, reply: Reply, status: int, word: str) -> None:
+    bench.gateway.set_servers([PlexServer(name="plex-0", url=bench.plex.url, token=SecretStr(REAL), timeout=0.5)])
+    library.special["/library/metadata/1/thumb"] = reply
+    answer = await bench.ask("GET /library/metadata/1/thumb")
+    assert answer.status == status
+    assert word in answer.text
+    assert [note.source for note in bench.sink.notes] == ["plex"]
+
+
+async def test_a_picture_whose_rest_does_not_come(bench: Bench, library: Library) -> None:
+    bench.gateway.set_servers([PlexServer(name="plex-0", url=bench.plex.url, token=SecretStr(REAL), timeout=0.5)])
+    library.special["/library/metadata/1/thumb"] = Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    answer = await bench.ask("GET /library/metadata/1/thumb")
+    assert answer.body == b"half", "cut off, so that nobody takes it for whole"
+    assert ["the rest of its answer in time" in note.what for note in bench.sink.notes] == [True]
+
+
+async def test_a_picture_of_a_plex_that_is_away(bench: Bench) -> None:
+    bench.gateway.set_servers([PlexServer(name="plex-0", url="http://127.0.0.1:9", token=SecretStr(REAL), timeout=5.0)])
+    answer = await bench.ask("GET /library/metadata/1/thumb")
+    assert (answer.status, "not reachable" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Plex-Token: b", "a\0", "a\u2028"])
+async def test_a_token_that_no_header_can_hold(bench: Bench, token: str) -> None:
+    with pytest.raises(GatewayError, match="token of Plex server plex-0"):
+        bench.gateway.set_servers([PlexServer(name="plex-0", url=bench.plex.url, token=SecretStr(token), timeout=5.0)])
+
+
 async def test_what_plex_does_not_have(bench: Bench, library: Library) -> None:
     library.special["/library/metadata/1"] = Reply(b"", status=404)
     assert (await bench.ask("GET /library/metadata/1")).status == 404
@@ -458,7 +498,10 @@ async def test_a_plex_that_speaks_no_tls(bench: Bench) -> None:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         bench.gateway.set_servers([PlexServer(name="plex-0", url=url, token=SecretStr(REAL), timeout=5.0)])
         assert (await bench.ask("GET /identity")).status == 503
-    assert "verify_ssl" in bench.sink.notes[0].what
+        bench.gateway.set_servers([PlexServer(name="plex-0", url=url, token=SecretStr(REAL), timeout=6.0)])
+        assert (await bench.ask("GET /library/metadata/1/thumb")).status == 503
+    assert [("verify_ssl" in note.what) for note in bench.sink.notes] == [True]
+    assert bench.plex.requests == []
 
 
 async def test_the_last_line_of_defence(bench: Bench) -> None:
