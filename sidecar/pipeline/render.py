@@ -356,7 +356,7 @@ def _place(plan: Plan, line: LogLine) -> tuple[str, int | None] | None:
     if line.about and (found := revisions.find_definition(plan.documents, line.about, line.text)):
         return found
     if line.entry is not None and line.entry[0] == "file":
-        return line.entry[1], None
+        return line.entry[1], revisions.find_part(plan.documents, line.entry[1], line.text)
     if plan.config is None:
         return None
     if line.entry is not None and (found := revisions.find_entry(plan.config, *line.entry)):

@@ -12,7 +12,7 @@ All of it blocks: call it in a thread.
 from __future__ import annotations
 
 from sidecar.revision.assets import asset_poster, backup_poster
-from sidecar.revision.definitions import find_definition, find_entry, find_variable
+from sidecar.revision.definitions import find_definition, find_entry, find_part, find_variable
 from sidecar.revision.edits import edit_between
 from sidecar.revision.files import HashMemory, Limits
 from sidecar.revision.freeze import freeze, prune
@@ -33,6 +33,7 @@ __all__ = [
     "edit_between",
     "find_definition",
     "find_entry",
+    "find_part",
     "find_variable",
     "freeze",
     "materialise",

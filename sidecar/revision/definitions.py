@@ -37,6 +37,21 @@ def find_definition(documents: Iterable[Document], name: str, text: str = "") ->
     return (document.name, line) if line is not None else None
 
 
+def find_part(documents: Iterable[Document], file: str, text: str) -> int | None:
+    """The line of ``file`` whose overlay, template or queue ``text`` speaks of, or whose section of them; None where it names none."""
+    for document in documents:
+        if document.name == file and isinstance(document.data, Mapping):
+            for section in ("overlays", "templates", "queues"):
+                inner = document.data.get(section)
+                names = {str(key): key for key in inner} if isinstance(inner, Mapping) else {}
+                for name in sorted(names, key=len, reverse=True):  # one may begin like another
+                    if re.search(rf"\b{section[:-1]}:? {re.escape(name)}\b", text):
+                        return document.line(section, names[name])
+                if section in document.data and re.search(rf"\b{section}\b", text):
+                    return document.line(section)
+    return None
+
+
 def find_entry(config: Document, kind: str, name: str) -> tuple[str, int] | None:
     """File and line of the entry ``kind: name`` among the overlay files of config.yml; None where there is none, or more than one."""
     return _only(config, [(*where, kind) for where, entry in _entries(config) if str(entry.get(kind)) == name])

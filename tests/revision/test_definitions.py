@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.revision import find_definition, find_entry, find_variable
+from sidecar.revision import find_definition, find_entry, find_part, find_variable
 from sidecar.yamlfile import parse
 
 OWN = b"""\
@@ -94,3 +94,30 @@ def test_where_a_variable_was_given(text: str, library: str, line: int | None) -
 def test_a_config_of_another_shape_names_nothing() -> None:
     for raw in (b"- a\n", b"libraries: 3\n", b"libraries: {A: {overlay_files: {default: x}}}\n"):
         assert find_entry(parse(raw, "config.yml"), "default", "x") is None
+
+
+PARTS = b"""\
+queues:
+  q: {default: 3}
+overlays:
+  One: 5
+  One More:
+    plex_all: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("own.yml", "Config Warning: overlay: One must be a dictionary", 4),
+        ("own.yml", "Config Warning: overlay: One More must be a dictionary", 5),
+        ("own.yml", "Config Error: queue q must be a list", 2),
+        ("own.yml", "Config Error: queues attribute is blank", 1),
+        ("own.yml", "YAML Error: overlays attribute is required", 3),
+        ("own.yml", "Config Error: templates must be a dictionary", None),
+        ("own.yml", "something else", None),
+        ("other.yml", "Config Warning: overlay: One must be a dictionary", None),
+    ],
+)
+def test_which_part_of_a_file_is_meant(file: str, text: str, line: int | None) -> None:
+    assert find_part([parse(PARTS, "own.yml")], file, text) == line
