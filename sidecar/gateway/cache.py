@@ -58,6 +58,8 @@ class DiskCache:
         self._holders: Counter[str] = Counter()
         self._weights: dict[str, int] = {}
         self._size = 0
+        self.lost = 0
+        """Answers that went because there were too many, since the start."""
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -150,6 +152,7 @@ class DiskCache:
         newest_first = sorted(self._lines, key=lambda known: self._used[known], reverse=True)
         while self._size > self._max_bytes * 0.9 or len(self._lines) > self._max_lines * 0.9:
             self._forget(newest_first.pop())
+            self.lost += 1
 
     def _hold(self, key: str, line: _Line, weight: int) -> None:
         self._size += weight - self._weights.get(key, 0)

@@ -124,7 +124,7 @@ class Egress:
         self._backoff = backoff
         self._resolver = resolver
         self._paces: dict[str, _Pace] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._asking: dict[str, asyncio.Future[tuple[Entry, tuple[Problem, ...]] | None]] = {}
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def start(self) -> None:
@@ -215,13 +215,24 @@ class Egress:
     async def fetch(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         """The answer to an admitted request, from the cache or from the host; 502, 503 or 504 where there is none, and a note why."""
         key = self._key(ask, grant)
-        lock = self._asking.setdefault(key, asyncio.Lock())
+        while (asked := self._asking.get(key)) is not None:  # shards ask the same at the same time: one goes out for all
+            found = await asyncio.shield(asked)
+            if found is not None and (found[0].status == 200 or _tired(found[0])):
+                for problem in found[1]:
+                    note(problem)
+                return found[0]
+            # it went away, or was refused, perhaps for its own key
+        told: list[Problem] = []
+        mine = self._asking[key] = asyncio.get_running_loop().create_future()
+        entry: Entry | None = None
         try:
-            async with lock:  # shards ask the same at the same time: one goes out, the others find its answer
-                return await self._answer(key, ask, grant, note)
+            entry = await self._answer(key, ask, grant, told.append)
         finally:
-            if not lock.locked():
-                self._asking.pop(key, None)
+            del self._asking[key]
+            mine.set_result(entry and (entry, tuple(told)))
+            for problem in told:
+                note(problem)
+        return entry
 
     async def _answer(self, key: str, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         host = ask.origin.host
@@ -237,6 +248,8 @@ class Egress:
             note(_problem(f"{host} was not asked this in the recorded run", "record again, or run live"))
             return _failure(504, f"not recorded: {host}")
         entry = await self._ask(ask, grant, note)
+        if self._mode is Mode.RECORD and self._cache.lost:
+            note(_problem("the recording is full: its oldest answers are lost, and a replay will miss them", "begin a new one"))
         if entry.status == 200 or self._mode is Mode.RECORD:
             try:
                 await asyncio.to_thread(self._cache.put, key, entry)

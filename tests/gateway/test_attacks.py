@@ -16,6 +16,7 @@ from sidecar.demo.world import World
 from sidecar.gateway import Gateway, Limits, egress, grants, scope
 from sidecar.gateway.admit import admit
 from sidecar.gateway.cache import DiskCache, Entry
+from sidecar.gateway.canonical import Canonical
 from sidecar.gateway.capture import NotAPicture, identify, unwrap
 from sidecar.gateway.egress import Mode, _patience
 from sidecar.gateway.fresh import fingerprint
@@ -314,3 +315,75 @@ def test_headers_count_for_what_the_cache_holds(tmp_path: Path) -> None:
     size = cache.size
     cache.open()
     assert cache.size == size
+
+
+# ── readers at the same time, some of whom go ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2], ids=["who asks goes", "who waits goes", "the last goes"])
+async def test_readers_who_go_take_nothing_from_those_who_wait(bench: Bench, gone: int) -> None:
+    """Of three readers of the same answer one is cancelled: the others get it, asked for once more at most."""
+    go = asyncio.Event()
+    library = bench.plex.answer
+
+    await bench.gateway.check()
+    reads = bench.gateway.reads("plex-0")
+    assert reads
+    bench.plex.requests.clear()
+    bench.plex.answer = lambda seen: Reply(library(seen).body, wait=0.0 if go.is_set() else 0.3)
+    question = Canonical("GET", ("library", "metadata", "1"))
+    readers = [asyncio.create_task(reads.read(question, {})) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while not bench.plex.requests:
+            await asyncio.sleep(0.01)
+    go.set()
+    readers[gone].cancel()
+    got = await asyncio.gather(*readers, return_exceptions=True)
+    assert isinstance(got.pop(gone), asyncio.CancelledError)
+    assert got[0] == got[1]
+    assert isinstance(got[0], bytes)
+    assert b'title="M1"' in got[0]
+    assert len(bench.plex.requests) == (2 if gone == 0 else 1)
+
+
+async def test_shards_share_a_failure_too(tmp_path: Path) -> None:
+    """Four shards that asked a silent host for the same waited for it one after the other."""
+    async with Upstream(lambda seen: Reply(b"", wait=30.0)) as host:
+        async with outside(tmp_path, {"api.themoviedb.org": host.url}, timeout=0.5) as bench:
+            answers = await asyncio.gather(*(bench.fetch(ask()) for _ in range(4)))
+        assert [answer.status for answer in answers] == [504] * 4
+        assert len(host.requests) == 1
+
+
+async def test_who_asks_another_host_may_go(tmp_path: Path) -> None:
+    async with Upstream(lambda seen: Reply(b"mine", wait=0.3)) as host, outside(tmp_path, {"api.themoviedb.org": host.url}) as bench:
+        tasks = [asyncio.create_task(bench.fetch(ask())) for _ in range(3)]
+        async with asyncio.timeout(10):
+            while not host.requests:
+                await asyncio.sleep(0.01)
+        tasks[0].cancel()
+        got = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(got[0], asyncio.CancelledError)
+        assert [entry.body for entry in got[1:] if isinstance(entry, Entry)] == [b"mine", b"mine"]
+        assert bench.egress._asking == {}
+
+
+async def test_a_refusal_is_not_shared(tmp_path: Path) -> None:
+    """It may be for the key of the run that asked first."""
+    async with (
+        Upstream(lambda seen: Reply(b"no", status=401, wait=0.1)) as host,
+        outside(tmp_path, {"api.themoviedb.org": host.url}) as bench,
+    ):
+        answers = await asyncio.gather(bench.fetch(ask()), bench.fetch(ask()))
+        assert [answer.status for answer in answers] == [401, 401]
+        assert len(host.requests) == 2
+
+
+async def test_a_recording_that_is_too_long_is_told(tmp_path: Path) -> None:
+    async with (
+        Upstream(lambda seen: Reply(seen.target.encode() * 500)) as host,
+        outside(tmp_path, {"api.themoviedb.org": host.url}, mode=Mode.RECORD) as bench,
+    ):
+        for number in range(30):
+            assert (await bench.fetch(ask(f"/3/movie/{number}"))).status == 200
+        assert "the recording is full" in bench.notes[-1].what
