@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 BUSY: Final = 10.0
 """Seconds to wait for another process's transaction."""
+
+HELD: Final = 5.0
+"""Seconds that a daemon waits for whoever holds the lock at its start."""
 
 BEFORE_MIGRATIONS: Final = 3
 """How many of the copies made before migrations are kept."""
@@ -135,11 +139,12 @@ class Database:
     def _take_lock(self) -> None:
         """Two daemons on one data directory would undo each other's work: the second is told so.
 
-        With ``shared`` the lock is taken where it is free; without it nothing is mended or migrated beneath its holder.
+        With ``shared`` the lock is taken where it is free; without it nothing is mended or migrated beneath its holder. Such a holder may
+        be a command that soon ends, so that a daemon waits a little for it.
         """
         lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_within(lock, 0.0 if self._shared else HELD)
         except BlockingIOError:
             pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
             os.close(lock)
@@ -192,6 +197,18 @@ class Database:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _lock_within(lock: int, seconds: float) -> None:
+    """Lock the open file ``lock`` for this process alone. BlockingIOError where another one still has it after ``seconds``."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.05)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

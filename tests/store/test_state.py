@@ -283,3 +283,13 @@ def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     program = "import asyncio,sys;from pathlib import Path;from sidecar.store import State\nasyncio.run(State.open(Path(sys.argv[1])))"
     ran = subprocess.run([sys.executable, "-c", program, tmp_path / "file" / "x" / "state.db"], capture_output=True, text=True, check=False)
     assert "StoreError: cannot read or write the state in" in ran.stderr
+
+
+async def test_a_start_waits_for_a_command_that_is_just_looking(tmp_path: Path) -> None:
+    """An ``approve`` that began while no daemon ran holds the lock until it ends."""
+    command = await State.open(tmp_path / "state.db", shared=True)
+    daemon = asyncio.create_task(State.open(tmp_path / "state.db"))
+    await asyncio.sleep(0.3)
+    assert not daemon.done()
+    await command.close()
+    await (await daemon).close()
