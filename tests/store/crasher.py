@@ -1,7 +1,7 @@
 """Writes pictures and runs until it is killed, and says each time what it was promised.
 
-A nursery: it imports everything once, then forks one writer per line on stdin ("SECONDS"), kills it with SIGKILL after
-that long, and answers with the lines that the writer had acknowledged, and an empty line.
+A nursery: it imports everything once, then forks one writer per line on stdin ("COUNT SECONDS"), kills it with SIGKILL that
+long after it acknowledged COUNT things, and answers with the lines that the writer had acknowledged, and an empty line.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ def main() -> None:
             finally:
                 os._exit(1)
         os.close(write_end)
-        first = os.read(read_end, 1)  # the writer is at work
-        time.sleep(float(line))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        count, seconds = line.split()
         with os.fdopen(read_end, "rb") as pipe:
-            sys.stdout.write((first + pipe.read()).decode() + "\n")
+            told = b"".join(pipe.readline() for _ in range(int(count)))
+            time.sleep(float(seconds))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            sys.stdout.write((told + pipe.read()).decode() + "\n")
         sys.stdout.flush()
 
 
