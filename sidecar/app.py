@@ -377,6 +377,8 @@ class App:
 
     def _heard(self, kind: str, data: Mapping[str, Any]) -> None:
         self.metrics.heard(kind, data)
+        if kind == "health" and data["part"] == "plex" and not data["ok"]:
+            self.probes.alarm()
         if kind == "health" and self.desk.notifier is not None:
             self.desk.notifier.heard(str(data["part"]), bool(data["ok"]), str(data["detail"]))
 

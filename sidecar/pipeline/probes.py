@@ -29,12 +29,19 @@ class Probes:
         self._engine = engine
         self._showcase = showcase
         self._recovered = recovered
+        self._alarmed = asyncio.Event()
+
+    def alarm(self) -> None:
+        """Somebody else found Plex away: look soon, and often."""
+        self._alarmed.set()
 
     async def plex(self) -> None:
         """Watch every Plex server of the config, until cancelled."""
         pause = TENSE
         while True:
-            await asyncio.sleep(pause)
+            if await self._alarm_within(pause):
+                pause = TENSE
+                await asyncio.sleep(pause)
             try:
                 for reader in list(self._planner.readers.values()):
                     await reader.ping()
@@ -67,6 +74,15 @@ class Probes:
                 await self._turned(CALM)
                 await self._engine.check()
             await asyncio.sleep(1)  # the engine gets it back by itself; and one that dies at once must not keep us busy
+
+    async def _alarm_within(self, seconds: float) -> bool:
+        """Wait so long, or until :meth:`alarm`, which is told of once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._alarmed.wait()
+        alarmed = self._alarmed.is_set()
+        self._alarmed.clear()
+        return alarmed
 
     async def _turned(self, most: float) -> None:
         """Wait until the worker comes or goes, and at most so many seconds."""

@@ -154,7 +154,7 @@ async def test_nothing_that_is_kept_or_told_holds_a_secret(standin: KometaInstal
                 # Plex refuses, falters, comes back
                 (config / "config.yml").write_text(text + "# again\n")
                 running.plex.fail("maintenance")
-                await session.post(f"{url}api/v1/render", headers=login)
+                await session.post(f"{url}hooks/{PLANTED['hook secret']}/kometa", json={"event": "run_end"})  # Plex is read anew
                 await state(lambda status: any(part["part"] == "plex" and not part["ok"] for part in status["health"]))  # type: ignore[attr-defined]
                 running.plex.heal()
                 await state(lambda status: all(part["ok"] for part in status["health"]))  # type: ignore[attr-defined]
@@ -179,8 +179,9 @@ async def test_nothing_that_is_kept_or_told_holds_a_secret(standin: KometaInstal
                 paths += [
                     f"api/v1/runs/{run}{tail}" for run in runs for tail in ("", "/targets", "/captures", "/problems", "/logs?limit=200")
                 ]
-                for path in paths:
-                    for headers in (login, {}, {"Authorization": f"Bearer {PLANTED['hook secret']}", "X-Request-ID": "a"}):
+                wrong_login = {"Authorization": f"Bearer {PLANTED['hook secret']}", "X-Request-ID": "a"}
+                for number, path in enumerate(paths):
+                    for headers in (login, {}, *([wrong_login] if number < 4 else [])):  # more wrong ones are held for a second each
                         async with session.get(f"{url}{path}", headers=headers) as answer:
                             pages[f"{path} {answer.status}"] = await answer.read() + str(answer.headers).encode()
                 async with session.post(f"{url}login", data={"token": PLANTED["web token"]}) as answer:
@@ -235,7 +236,7 @@ async def test_nothing_that_is_kept_or_told_holds_a_secret(standin: KometaInstal
             file = tar.extractfile(member)
             kept[f"backup: {member.name}"] = file.read() if file else b""
     log = (short_dir / "log").read_bytes()
-    assert log.count(b"\n") > 50
+    assert log.count(b"\n") > 25
     finds: list[str] = []
     for where, content in {
         **kept,
