@@ -158,6 +158,7 @@ class _Wire(asyncio.Protocol):
         self._reader = Reader(0)
         self._waiting: asyncio.Future[Answer] | None = None
         self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, asked: bytes, most: int, silence: float, until: float) -> Answer:
         """Sends a request; its answer. Where that fails or is cancelled the connection ends. ``until``: of the loop's time."""
@@ -165,7 +166,9 @@ class _Wire(asyncio.Protocol):
         waiting: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting = waiting
         self._heard = self._loop.time()
-        self._timer = self._loop.call_at(min(self._heard + silence, until), self._listen, silence, until)
+        self._silence, self._until = silence, until
+        if self._timer is None:  # one that was set for an answer before this one looks after this one as well
+            self._timer = self._loop.call_at(min(self._heard + silence, until), self._listen)
         self._transport.write(asked)
         try:
             return await waiting
@@ -173,7 +176,6 @@ class _Wire(asyncio.Protocol):
             self.end()
             raise
         finally:
-            self._timer.cancel()
             self._waiting = None
 
     def end(self) -> None:
@@ -203,6 +205,8 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
+        if self._timer:
+            self._timer.cancel()
         self._every.discard(self)
         self.lost.set()
         if self._waiting and not self._waiting.done():
@@ -212,10 +216,13 @@ class _Wire(asyncio.Protocol):
             else:
                 self._waiting.set_exception(CutOff(begun=self._reader.begun))
 
-    def _listen(self, silence: float, until: float) -> None:
+    def _listen(self) -> None:
         """Gives up where nothing came for so long, or it takes too long altogether; else looks again when that could be."""
-        then = min(self._heard + silence, until)
+        self._timer = None
+        if self._waiting is None or self._waiting.done():
+            return
+        then = min(self._heard + self._silence, self._until)
         if then > self._loop.time():
-            self._timer = self._loop.call_at(then, self._listen, silence, until)
-        elif self._waiting and not self._waiting.done():  # pragma: no branch  (else its answer came in the very same turn of the loop)
+            self._timer = self._loop.call_at(then, self._listen)
+        else:
             self._waiting.set_exception(TimeoutError())

@@ -77,6 +77,11 @@ class Reader:
     def feed(self, data: bytes) -> Answer | None:
         """The answer, once it is whole. NotHttp, TooLong."""
         self.begun = True
+        if self._next == _AT_HEAD and not self._data and (at := data.find(b"\r\n\r\n", 0, MAX_HEAD)) >= 0:
+            self._take_head(data[:at])
+            data = data[at + 4 :]
+            if self._next == _BODY and self._left == len(data):  # as most are: all of it at once, and nothing after it
+                return Answer(self._status, self._headers, data, self._last)
         self._data += data
         while True:
             if self._next == _AT_HEAD:

@@ -63,3 +63,25 @@ async def test_what_waits_for_a_disk_that_stands_still_is_bounded(tmp_path: Path
     assert len(disk) == 1
     await kept.keep_beside(KEYS[1], Entry(200, (), b"z" * 100, time.time()), None)
     assert len(disk) == 2
+
+
+async def test_what_is_replaced_while_it_is_written_is_written_again(tmp_path: Path) -> None:
+    disk = opened(tmp_path)
+    kept = Answers(disk, memory=100_000)
+    waiting: list[Coroutine[Any, Any, Any]] = []
+
+    def later(coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        waiting.append(coroutine)
+        return asyncio.create_task(asyncio.sleep(0), name=name)
+
+    await kept.keep_beside(KEYS[0], Entry(200, (), b"old", time.time()), later)
+    with disk._lock:  # the disk stands still
+        flushing = asyncio.create_task(kept.flush())
+        await asyncio.sleep(0.05)
+        await kept.keep_beside(KEYS[0], Entry(200, (), b"new", time.time()), later)
+    await flushing
+    found = disk.get(KEYS[0], None)
+    assert found
+    assert found.body == b"new"
+    for coroutine in waiting:
+        coroutine.close()
