@@ -229,3 +229,12 @@ async def test_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch, verify: b
             for _ in range(2):
                 assert (await made.get("/", {}, most=100)).body == b"ok"
         await made.close()
+
+
+async def test_silence_between_two_reads_ends_nothing(plex: Upstream) -> None:
+    made = Connections(URL(plex.url), {}, verify=True, connect=5.0, silence=0.3, total=5.0)
+    for _ in range(2):
+        assert (await made.get("/2", {}, most=100)).status == 200
+        await asyncio.sleep(0.4)
+    assert plex.connections == 1
+    await made.close()
