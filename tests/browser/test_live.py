@@ -190,3 +190,18 @@ async def test_an_earlier_runs_page_says_that_it_is_one(desk: Desk, tab: Page) -
         await tab.goto(f"{site.url}/runs/{two.id}/")
         await expect(tab.locator("h1")).to_be_visible()
         await expect(tab.get_by_text("This is an earlier run.")).to_be_hidden()
+
+
+async def test_a_small_picture_that_comes_later_is_no_news(desk: Desk, tab: Page) -> None:
+    """The full one is shown until then; the card is exchanged, without the ring around what is new."""
+    good = desk.good()
+    await desk.show(good)
+    async with running(Site(desk.root)) as site:
+        await live(tab, site)
+        assert "img/" in (await card(tab, "101").locator(".shot--after").get_attribute("src") or "")
+        while desk.gallery.owes_thumbs:
+            await asyncio.to_thread(desk.gallery.make_thumbs)
+        await desk.show(good)
+        site.events.publish("reload", {})
+        await until(tab, "document.querySelector('#t-101 .shot--after').getAttribute('src').startsWith('thumbs/')")
+        assert await tab.locator(".card.is-new").count() == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from sidecar.model import EditBrief, Health
 from sidecar.publish import GalleryView, RunBrief
 from sidecar.publish.text import visible
 from sidecar.review import Edit, FileEdit, Moment, Timeline
+from tests.browser.axe import Axe
 from tests.browser.desk import Desk, card, position, slider, unfold, until
 from tests.browser.scenes import everything, reviewed, with_history
 from tests.publish.reviews import review_of, standing
@@ -364,3 +366,35 @@ async def test_login(desk: Desk, tab: Page) -> None:
         await tab.get_by_text("go").click()
         await tab.wait_for_url(f"{site.url}/runs/{good.id}/")
     assert not [line for line in wrong if "401" not in line and "403" not in line]
+
+
+async def settled(desk: Desk, view: GalleryView) -> None:
+    """Published, small pictures too."""
+    await desk.publish(view)
+    while desk.gallery.owes_thumbs:
+        await asyncio.to_thread(desk.gallery.make_thumbs)
+    await desk.publish(view)
+
+
+async def test_without_scripts_folds_hold_links(desk: Desk, browser: Browser) -> None:
+    """What changed is shown; in the fold stand titles that lead to the pictures, and no empty frames."""
+    await settled(desk, reviewed(desk))
+    context = await browser.new_context(java_script_enabled=False)
+    tab = await context.new_page()
+    await tab.goto((desk.root / "index.html").as_uri())
+    await expect(card(tab, "101").locator("img")).to_be_visible()
+    await tab.locator("#section-unchanged > summary").click()
+    await expect(card(tab, "104").locator("a")).to_have_attribute("href", re.compile(r"^img/[0-9a-f]{64}\.webp$"))
+    await expect(card(tab, "104").locator(".frame")).to_be_hidden()
+    await context.close()
+
+
+async def test_a_card_in_a_fold_is_furnished_when_it_is_opened(desk: Desk, tab: Page) -> None:
+    await settled(desk, reviewed(desk))
+    await tab.goto((desk.root / "index.html").as_uri())
+    assert await card(tab, "104").locator("img").count() == 0
+    await tab.locator("#section-unchanged > summary").click()
+    await expect(card(tab, "104").locator(".shot--after")).to_be_visible()
+    await expect(card(tab, "104").get_by_role("slider")).to_be_visible()
+    await until(tab, "document.querySelector('#t-104 .shot--after').naturalWidth > 0")
+    await Axe(tab).look("a fold that was opened")

@@ -38,7 +38,7 @@
     const card = document.importNode(fresh, true);
     dressed(card, old);
     const isNew = source(card) !== null && source(card) !== source(old);
-    if (isNew) await loaded(card);
+    if (isNew) await loaded(card); // also where only the small picture is another: nothing flickers
     if (!old.isConnected) return;
     for (const image of card.querySelectorAll(".shot")) image.loading = "eager"; // decoded above: show it with the card
     const frame = card.querySelector("[data-compare]");
@@ -50,7 +50,7 @@
     if (frame && from) frame.dispatchEvent(new CustomEvent("compare:place", { bubbles: true, detail: parseFloat(from.style.getPropertyValue("--pos")) || 0 }));
     else card.dispatchEvent(new CustomEvent("card:added", { bubbles: true }));
     if (selector) card.querySelector(selector)?.focus({ preventScroll: true });
-    if (isNew) card.classList.add("is-new");
+    if (isNew && card.dataset.sha !== old.dataset.sha) card.classList.add("is-new");
   };
 
   const cardPatch = async (target) => {
