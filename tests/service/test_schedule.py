@@ -175,3 +175,35 @@ async def test_a_clock_that_is_set_forward_wakes_what_became_due() -> None:
     finally:
         schedule.stop()
         await asyncio.sleep(0)
+
+
+def fired(expression: str, zone: str, begin: datetime, hours: int) -> list[str]:
+    """When a job is run, as the scheduler goes about it: it wakes a little late, and asks again until a time lies ahead."""
+    trigger = cron(expression, ZoneInfo(zone))
+    now, due, times = begin, trigger.get_next_fire_time(None, begin.astimezone(ZoneInfo(zone))), []
+    while due is not None and due.astimezone(UTC) < begin + timedelta(hours=hours):
+        now = max(now, due.astimezone(UTC) + timedelta(milliseconds=3))
+        times.append(due.isoformat()[5:])
+        following = trigger.get_next_fire_time(due, now.astimezone(ZoneInfo(zone)))
+        assert following is None or following.astimezone(UTC) > due.astimezone(UTC), f"{times} and again: the scheduler would never end"
+        due = following
+    return times
+
+
+def test_the_night_with_an_hour_twice_and_the_one_without() -> None:
+    autumn, spring = datetime(2026, 10, 24, 22, 30, 0, 5, tzinfo=UTC), datetime(2027, 3, 27, 23, 30, 0, 5, tzinfo=UTC)
+    assert fired("10 * * * *", "Europe/Berlin", autumn, 5) == [
+        "10-25T01:10:00+02:00",
+        "10-25T02:10:00+02:00",
+        "10-25T02:10:00+01:00",
+        "10-25T03:10:00+01:00",
+        "10-25T04:10:00+01:00",
+    ]
+    assert len(fired("*/5 * * * *", "Europe/Berlin", autumn, 5)) == 60
+    assert len(fired("*/5 * * * *", "Europe/Berlin", spring, 5)) == 60
+    assert [time[:5] for time in fired("30 2 * * *", "Europe/Berlin", autumn, 60)][-2:] == ["10-26", "10-27"]
+    assert [time[:5] for time in fired("30 2 * * *", "Europe/Berlin", spring, 60)] == ["03-28", "03-29", "03-30"]
+    # begun, or woken, within the second of the two hours
+    assert fired("10 * * * *", "Europe/Berlin", datetime(2026, 10, 25, 1, 5, 0, 5, tzinfo=UTC), 1)[0] == "10-25T02:10:00+01:00"
+    assert len(fired("*/5 * * * *", "America/New_York", datetime(2026, 11, 1, 4, 0, 0, 5, tzinfo=UTC), 5)) == 60
+    assert len(fired("*/5 * * * *", "Australia/Lord_Howe", datetime(2027, 4, 3, 12, 0, 0, 5, tzinfo=UTC), 5)) == 60
