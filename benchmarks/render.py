@@ -2,23 +2,30 @@
 
     KOMETA_HOME=... KOMETA_PYTHON=... python -m benchmarks.render [--quick]
 
-Cold is ``kometa.py -r --overlays-only`` straight at the demo's Plex, process start to end. The daemon's time runs from the
-save to the event that says the run's last picture is published. Each edit changes every picture. Medians; the last line is
-one JSON object: per case cold_s, sidecar_s (all exact pictures), visible_s (of every target the new picture is to be seen, be it the
-quick one), first_s (of the first target), ratio (sidecar_s / cold_s), start_s (the first render after the daemon's start, from its
-start) and unchanged_runs (renders begun by a save that changes nothing); two_libraries: seconds of an edit that touches one of two, of
-a render of both, and of an edit of a comment; first_edit_after_restart_s of the largest standard case; floor_ratio, what
-that case takes relative to Pillow's own work on its pictures (decode, resize, paste, encode) on all cores;
-first_picture_share, first_s / sidecar_s there; and identical, whether the last pictures equal those of a cold run on the same files.
+Cold is ``kometa.py -r --overlays-only`` straight at the demo's Plex, process start to end. The daemon's time runs from the save to
+the event that says the last exact picture is published: events are told once the pages show what they tell. Each edit changes every
+picture. Medians; the last line is one JSON object: per case
+
+    cold_s          the cold run
+    sidecar_s       the exact pictures of all targets are published
+    visible_s       of every target the new picture is to be seen, be it the quick one
+    first_s         of the first target
+    ended_s         the run is recorded and its pages are complete
+    ratio           sidecar_s / cold_s
+    start_s         the first render after the daemon's start, from its start
+    unchanged_runs  renders begun by a save that changes nothing
+    identical       the last pictures equal those of a cold run on the same files
+
+two_libraries: seconds of an edit that touches one of two, of a render of both, and of an edit of a comment;
+first_edit_after_restart_s of the largest standard case; floor_ratio, what that case takes relative to Pillow's part of it: the
+opens, resizes, pastes and saves that a cold run makes, made again alone on all cores (pillow/); first_picture_share, first_s /
+sidecar_s there; and identical, whether all are.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import multiprocessing
-import os
 import shutil
 import statistics
 import sys
@@ -28,15 +35,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from PIL import Image
-
 from sidecar.demo import DemoPlex, World
 from sidecar.model import Change
-from tests.cold import KometaInstall
+from tests.cold import SITE, KometaInstall
 from tests.cold_demo import cold_demo
 from tests.conftest import real_install
 from tests.e2e.house import House, house
+
+PILLOW = Path(__file__).parent / "pillow"
 
 CONFIG = """\
 plex: {url: env, token: env, timeout: 60}
@@ -100,22 +106,39 @@ def save(directory: Path, size: int) -> None:
     (directory / "overlays" / "own.yml").write_text(CUSTOM.replace("SIZE", str(size)))
 
 
-async def edit_to_pictures(home: House, size: int, seen: int) -> tuple[float, float, float]:
-    """Seconds from a save to the first picture, to something to see of all of them, and to the end of the run."""
-    begun, first, last = time.perf_counter(), 0.0, 0.0
-    seen_of: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Seconds from a save to what became of it."""
+
+    first: float
+    """Something new is to be seen of the first target."""
+    visible: float
+    """Likewise of all."""
+    exact: float
+    """Kometa's own files are published of all."""
+    ended: float
+    """The run is over."""
+
+
+async def edit_to_pictures(home: House, size: int, seen: int) -> Edit:
+    """Save an edit that changes every picture, and wait for the run's end; ``seen``: how many runs had ended before."""
+    begun = time.perf_counter()
+    visible: dict[str, float] = {}
+    exact: dict[str, float] = {}
     told = len(home.heard)
     save(home.config, size)
     while True:
         await asyncio.sleep(0.002)
         now = time.perf_counter() - begun
         for kind, data in home.heard[told:]:
-            if kind == "picture" and data["target"] not in seen_of:
-                seen_of.add(data["target"])
-                first, last = first or now, now
+            if kind == "picture":
+                visible.setdefault(data["target"], now)
+                if data["state"] == "rendered":
+                    exact[data["target"]] = now
         told = len(home.heard)
         if home.ended > seen:
-            return first, last, now
+            assert visible.keys() == exact.keys(), "a target without its exact picture"
+            return Edit(min(visible.values()), max(visible.values()), max(exact.values()), now)
         if now > 120:
             raise TimeoutError("the run did not end")
 
@@ -146,14 +169,15 @@ async def measure(case: Case, kometa: KometaInstall, repeats: int, scratch: Path
         assert len(warm) == case.movies, run.problems
         assert home.plex.writes == []
         assert home.plex.mutations == []
-    firsts, lasts, ends = (statistics.median(column) for column in zip(*edits, strict=True))
+    middle = {name: statistics.median(getattr(edit, name) for edit in edits) for name in Edit.__slots__}
     cold_s = statistics.median(colds)
     row: dict[str, Any] = {
         "cold_s": round(cold_s, 2),
-        "sidecar_s": round(ends, 2),
-        "visible_s": round(lasts, 2),
-        "first_s": round(firsts, 2),
-        "ratio": round(ends / cold_s, 3),
+        "sidecar_s": round(middle["exact"], 2),
+        "visible_s": round(middle["visible"], 2),
+        "first_s": round(middle["first"], 2),
+        "ended_s": round(middle["ended"], 2),
+        "ratio": round(middle["exact"] / cold_s, 3),
         "start_s": round(start_s, 2),
         "unchanged_runs": unchanged,
         "identical": warm == cold.uploads,
@@ -214,40 +238,26 @@ async def restarted(kometa: KometaInstall, scratch: Path) -> float:
         async with house(kometa, config, scratch / "data", world=world, plex=plex) as home:
             await asyncio.sleep(10)
             assert home.ended == 0, "there was nothing to render"
-            _, _, seconds = await edit_to_pictures(home, 99, 0)
-    print(f"restarted {seconds:.2f} s", flush=True)
-    return round(seconds, 2)
+            edit = await edit_to_pictures(home, 99, 0)
+    print(f"restarted {edit.exact:.2f} s", flush=True)
+    return round(edit.exact, 2)
 
 
-def floor(pictures: list[bytes]) -> float:
-    """Seconds that Pillow alone takes for these pictures on all cores: what no way of running Kometa can beat."""
-    with multiprocessing.get_context("spawn").Pool(min(os.cpu_count() or 1, len(pictures))) as pool:
-        pool.map(draw, pictures[:1] * (os.cpu_count() or 1))  # imports are not drawing
-        begun = time.perf_counter()
-        pool.map(draw, pictures, chunksize=1)
-        return time.perf_counter() - begun
-
-
-def draw(art: bytes) -> int:
-    """One poster as Kometa draws it: decode, resize, five overlays, encode."""
-    canvas = Image.open(io.BytesIO(art)).convert("RGB").resize((1000, 1500), Image.Resampling.LANCZOS)
-    for number in range(5):
-        badge = Image.new("RGBA", (305, 105), (0, 0, 0, 160))
-        canvas.paste(badge, (15, 15 + number * 120), badge)
-    out = io.BytesIO()
-    canvas.save(out, "WEBP", quality=90)
-    return out.tell()
-
-
-async def arts(movies: int) -> list[bytes]:
-    """The base art of the case's movies."""
-    world = World.sized(movies)
-    async with DemoPlex(world) as plex, aiohttp.ClientSession(headers={"X-Plex-Token": plex.token}) as session:
-        found = []
-        for key in range(101, 101 + movies):
-            async with session.get(f"{plex.url}/library/metadata/{key}/thumb/1") as answer:
-                found.append(await answer.read())
-        return found
+async def floor(kometa: KometaInstall, case: Case, scratch: Path) -> float:
+    """Seconds of Pillow's part alone: the opens, resizes, pastes and saves of a cold run of ``case``, on all cores."""
+    config, calls = lay_out(case, scratch / "config"), scratch / "calls"
+    calls.mkdir()
+    env = {
+        "PYTHONPATH": str(PILLOW),
+        "PILLOW_THEN": str(SITE / "sitecustomize.py"),
+        "PILLOW_CALLS": str(calls),
+    }
+    await cold_demo(kometa, config, scratch / "cold", world=World.sized(case.movies), env=env)
+    found = len(list(calls.glob("*.json")))
+    assert found == case.movies, f"{found} posters were drawn, not {case.movies}"
+    replay = await asyncio.create_subprocess_exec(kometa.python, PILLOW / "replay.py", calls, stdout=asyncio.subprocess.PIPE)
+    said_, _ = await asyncio.wait_for(replay.communicate(), 120)
+    return float(said_)
 
 
 async def main(cases: list[Case], repeats: int) -> None:
@@ -269,7 +279,11 @@ async def main(cases: list[Case], repeats: int) -> None:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     last = rows["std10"]
-    seconds = await asyncio.to_thread(floor, await arts(10))
+    scratch = Path(tempfile.mkdtemp(prefix="ksb-", dir="/tmp"))
+    try:
+        seconds = await floor(kometa, CASES[-1], scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     result = {
         **rows,
         "two_libraries": two,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,6 +55,7 @@ async def cold_demo(
     world: World | None = None,
     args: Sequence[str] = ("-r", "--overlays-only"),
     keep_config: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> DemoRun:
     """A cold run against a demo of its own: ``world``, by default a new small one; the run writes to it, as Kometa does.
 
@@ -63,5 +64,5 @@ async def cold_demo(
     world = world or small_world()
     async with DemoPlex(world) as plex, DemoHosts(world) as hosts:
         address = None if keep_config else (plex.url, plex.token)
-        result = await cold_run(kometa, config_dir, hosts.map, scratch, plex=address, args=args)
+        result = await cold_run(kometa, config_dir, hosts.map, scratch, plex=address, args=args, env=env)
         return DemoRun(result=result, world=world, plex=tuple(plex.requests), hosts=tuple(hosts.requests))
