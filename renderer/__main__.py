@@ -82,7 +82,7 @@ def _serve(options: argparse.Namespace) -> int:
         kometa.files.load(options.cache / FILES)
 
     def idle() -> bool:
-        if kometa.files.step():
+        if kometa.files.step() or kometa.pictures.step():
             return True
         if options.cache is not None and kometa.memo.save(options.cache / MEMO):
             kometa.files.save(options.cache / FILES)
@@ -92,6 +92,7 @@ def _serve(options: argparse.Namespace) -> int:
     def learn(message: dict[str, Any]) -> None:
         kometa.memo.learn(message.get("entries"), message.get("used"))
         kometa.files.want(message.get("files"))
+        kometa.pictures.want(message.get("images"))
         kometa.answers.learn(message.get("word"), message.get("answers"))
 
     parent = 0 if options.parent is not None else None

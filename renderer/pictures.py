@@ -2,7 +2,8 @@
 
 Kometa opens every original poster, converts it to RGB and resizes it with Lanczos to its canvas; and it decodes the image of each
 overlay it knows of, drawn or not. Both are functions of the file's bytes and of Pillow. Their pixels are kept raw in the worker's
-cache, under the hash of these bytes; whatever else Kometa asks of an open picture, it asks the picture itself.
+cache, under the hash of these bytes; whatever else Kometa asks of an open picture, it asks the picture itself. The images that Kometa
+brings along, hundreds for one default file, are decoded in the parent besides, while it is idle: its children have them by fork.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,24 @@ MOST = 256 * 1024 * 1024
 SHARE = 2
 """One child writes half of that at most: the parent prunes between renders only."""
 BANDS = {"RGB": 3, "RGBA": 4}
+MOST_HELD = 48 * 1024 * 1024
+"""Bytes of Kometa's own images that are held in memory."""
+
+Stamp = tuple[int, int, int, int]
 
 
 class Pictures:
     """The kept pictures in ``folder``; None keeps nothing."""
 
-    def __init__(self, folder: Path | None = None, most: int = MOST) -> None:
+    def __init__(self, folder: Path | None = None, most: int = MOST, home: Path | None = None, held: int = MOST_HELD) -> None:
+        """``home`` is Kometa's; nothing is held without it."""
         self._folder = folder
         self._most = most
+        self._home = f"{home}/" if home else ""
+        self._room = held
+        self._held: dict[str, tuple[Stamp, Any]] = {}
+        self._wanted: dict[str, None] = {}
+        self._asked: list[str] = []
         self._written = 0
         self.kept = 0
         self.used = 0
@@ -46,7 +58,56 @@ class Pictures:
                     Path(path).unlink()
                     size -= length
 
+    def want(self, paths: object) -> None:
+        """Have these images of Kometa's decoded, which a child tells that it opened. Anything malformed is left out."""
+        for path in paths if isinstance(paths, list) else ():
+            if self._ours(path):
+                self._wanted[path] = None
+
+    def step(self) -> bool:
+        """Decode one of them; whether there was one."""
+        if not self._wanted:
+            return False
+        path = next(iter(self._wanted))
+        del self._wanted[path]
+        before = self._held.pop(path, None)
+        self._room += _size(before[1]) if before else 0
+        pillow: Any = sys.modules["PIL.Image"]
+        try:
+            stamp = _stamp(path)
+            with pillow.open(path) as opened:
+                picture = opened.convert("RGBA")
+            if stamp == _stamp(path) and _size(picture) <= self._room:
+                self._held[path] = stamp, picture
+                self._room -= _size(picture)
+        except Exception:  # noqa: BLE001  # Pillow's, of any kind: the child that needs the image will meet it, and say so
+            return True
+        return True
+
     # ── in a child ───────────────────────────────────────────────────────────────────────────────────────
+
+    def news(self) -> list[str]:
+        """Images of Kometa's that this child decoded itself."""
+        return self._asked
+
+    def held(self, path: object) -> Any:
+        """The decoded image of ``path``, not to be drawn on; None where it is not held, or the file is another now."""
+        if not isinstance(path, str) or not self._ours(path):
+            return None
+        known = self._held.get(path)
+        if known is not None:
+            with contextlib.suppress(OSError):
+                if known[0] == _stamp(path):
+                    return known[1]
+        return None
+
+    def decoded(self, path: object) -> None:
+        """A child decodes ``path`` itself."""
+        if isinstance(path, str) and self._ours(path):
+            self._asked.append(path)
+
+    def _ours(self, path: object) -> bool:
+        return bool(self._home) and isinstance(path, str) and path.startswith(self._home)
 
     def module(self, real: Any) -> Any:
         """Stands in for PIL's ``Image`` inside a module: everything as it is, but ``open`` gives a picture that is looked up here."""
@@ -96,6 +157,15 @@ class Pictures:
                 beside.unlink(missing_ok=True)
 
 
+def _stamp(path: str) -> Stamp:
+    about = os.stat(path)  # noqa: PTH116  # hundreds of times in a render: no Path for each
+    return about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
+
+
+def _size(picture: Any) -> int:
+    return int(picture.width * picture.height * BANDS["RGBA"])
+
+
 def _read(path: Path, pillow: Any) -> Any:
     """The picture kept in ``path``; None where there is none, or it is damaged."""
     try:
@@ -119,8 +189,38 @@ class _Module:
         return getattr(self._real, name)
 
     def open(self, file: Any, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs and (picture := self._pictures.held(file)) is not None:
+            return _Held(picture, lambda: self._open(file))
+        return self._open(file, *args, **kwargs)
+
+    def _open(self, file: Any, *args: Any, **kwargs: Any) -> Any:
         opened = self._real.open(file, *args, **kwargs)
         return _Opened(self._pictures, self._real, opened) if isinstance(file, str) and not args and not kwargs else opened
+
+
+class _Held:
+    """An image of Kometa's as if it were open; it is opened where Kometa asks for more than its pixels."""
+
+    def __init__(self, picture: Any, really: Callable[[], Any]) -> None:
+        self._picture = picture
+        self._really = really
+        self._opened: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._opened is None:
+            self._opened = self._really()
+        return getattr(self._opened, name)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *about: Any) -> Any:
+        return self._opened.__exit__(*about) if self._opened is not None else None
+
+    def convert(self, mode: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs or mode != "RGBA":
+            return self.__getattr__("convert")(mode, *args, **kwargs)
+        return self._picture.copy()
 
 
 class _Opened:
@@ -146,6 +246,7 @@ class _Opened:
             return self._opened.convert(mode, *args, **kwargs)
         if mode == "RGB":
             return _Converted(self._pictures, self._pillow, self._opened)
+        self._pictures.decoded(self._opened.filename)
         return self._pictures.made(self._opened, self._pillow, mode, lambda: self._opened.convert(mode))
 
 

@@ -123,7 +123,7 @@ class Reporter:
             text = text.replace(self._home, "")
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
-        item = self.item() if bad else None
+        item = self.item() if bad and self._phase[0] == "draw" else None  # walks the frames: before there is none to be found
         if item is not None:
             self.send("log", level=level, text=text, source=source, server=item[0], rating_key=item[1])
         elif level == "CRITICAL":  # often the last word

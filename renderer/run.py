@@ -156,10 +156,9 @@ def _catch(kometa: Kometa, reporter: Reporter, order: Order) -> None:
 
 def _teach(kometa: Kometa, reporter: Reporter) -> None:
     """Tell the parent what this run learnt, for the next ones."""
-    files = kometa.files.news()
+    reporter.send("learnt", files=kometa.files.news(), images=kometa.pictures.news())
     for news in kometa.memo.news():
-        reporter.send("learnt", **news, files=files)
-        files = []
+        reporter.send("learnt", **news)
     for answers in kometa.answers.news():
         reporter.send("learnt", **answers)
 

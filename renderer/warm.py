@@ -97,7 +97,7 @@ def load(home: Path, cache: Path | None = None, without: str = "") -> Kometa:
         skipped=skipped,
         memo=memo,
         files=files,
-        pictures=Pictures(cache / "pictures" if cache else None),
+        pictures=Pictures(cache / "pictures" if cache else None, home=home),
     )
 
 

@@ -153,3 +153,74 @@ def test_one_run_writes_so_much_at_most(tmp_path: Path) -> None:
         assert original(image, path).tobytes() == original(PIL.Image, path).tobytes()
     assert pictures.kept == 2
     assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def held(pictures: Pictures) -> None:
+    """As between two renders: the parent hears what the child decoded, and is idle."""
+    pictures.want([*pictures.news(), 3, "/elsewhere/x.png"])
+    while pictures.step():
+        pass
+
+
+def test_kometas_own_images_are_held(tmp_path: Path) -> None:
+    home = tmp_path / "kometa"
+    home.mkdir()
+    paths = kinds(home)
+    pictures = Pictures(tmp_path / "kept", home=home)
+    image = pictures.module(PIL.Image)
+    for path in paths:
+        badge(image, path)
+    badge(image, draw(tmp_path / "own.png", "RGBA"))
+    assert pictures.news() == paths, "of others nothing is held"
+    held(pictures)
+    pictures.used = 0
+    for path in paths:
+        plain = badge(PIL.Image, path)
+        for _ in range(2):
+            made = badge(image, path)
+            assert type(made) is type(plain)
+            assert (made.mode, made.size, made.info, made.tobytes()) == (plain.mode, plain.size, plain.info, plain.tobytes())
+            assert carried(made, tmp_path) == carried(plain, tmp_path)
+            made.paste((1, 2, 3), (0, 0, 50, 50))
+            made.close()
+        with image.open(path) as opened:
+            assert opened.size == (130, 170)
+            assert opened.convert("L").mode == "L"
+    assert pictures.used == 0, "the files were not read"
+    assert original(image, paths[0]).tobytes() == original(PIL.Image, paths[0]).tobytes()
+
+
+def test_another_file_is_not_taken_for_the_held_one(tmp_path: Path) -> None:
+    pictures = Pictures(home=tmp_path)
+    image = pictures.module(PIL.Image)
+    path = draw(tmp_path / "a.png", "RGBA")
+    badge(image, path)
+    held(pictures)
+    assert pictures.held(path) is not None
+    PIL.Image.new("RGBA", (130, 170), "red").save(path)
+    assert pictures.held(path) is None
+    assert badge(image, path).getpixel((0, 0)) == (255, 0, 0, 255)
+    held(pictures)
+    assert pictures.held(path) is not None
+    Path(path).unlink()
+    assert pictures.held(path) is None
+    with pytest.raises(FileNotFoundError):
+        image.open(path)
+    pictures.want([path])
+    held(pictures)
+
+
+def test_only_so_much_is_held(tmp_path: Path) -> None:
+    size = 130 * 170 * 4
+    pictures = Pictures(home=tmp_path, held=2 * size)
+    image = pictures.module(PIL.Image)
+    paths = [draw(tmp_path / f"{number}.png", "RGBA") for number in range(3)]
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    for path in paths:
+        badge(image, path)
+    pictures.want([str(tmp_path / "broken.png")])
+    held(pictures)
+    assert [pictures.held(path) is not None for path in paths] == [True, True, False]
+    pictures.want(paths[:1])
+    held(pictures)
+    assert [pictures.held(path) is not None for path in paths] == [True, True, False], "one decoded anew takes its own room"
