@@ -67,6 +67,7 @@ class Showcase:
         self._at_once = at_once
         self._event = publish_event
         self._view = GalleryView(config_dir=config_dir, watching=watching)
+        self._published: GalleryView | None = None
         self._health: dict[str, Health] = {}
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._dirty = asyncio.Event()
@@ -216,12 +217,16 @@ class Showcase:
             refused: StoreError | None = None
             try:
                 while self._site.owes_thumbs and not self._events and self._view.current is None:
+                    self._published = None
                     await asyncio.to_thread(self._site.make_thumbs)
             except StoreError as error:  # the pages do without
                 refused = error
             events, self._events = self._events, []
+            view = self._view
             try:
-                await asyncio.to_thread(self._site.publish, self._view)
+                if view is not self._published:  # a run's phase is told, and is on no page
+                    await asyncio.to_thread(self._site.publish, view)
+                    self._published = view
             except StoreError:
                 self._events[:0] = events
                 raise
