@@ -41,6 +41,7 @@ from sidecar.model import (
 from sidecar.pipeline import judge
 from sidecar.pipeline.again import joined, new_token, second_attempts
 from sidecar.pipeline.art import Art
+from sidecar.pipeline.homes import lay_out
 from sidecar.pipeline.intake import Intake
 from sidecar.pipeline.loop import ASKED
 from sidecar.pipeline.plan import Plan
@@ -210,7 +211,7 @@ class Renderer:
         async def attempt(shards: tuple[Shard, ...], deadline: float) -> Outcome:
             tried.update({shard.index: shard for shard in shards})
             homes.update({target.id: shard.home for shard in shards for target in shard.targets})
-            await asyncio.gather(*(asyncio.to_thread(self._lay_out, plan, shard) for shard in shards))
+            await lay_out(plan, shards, self._kometa_home)
             with self._granted(plan, shards, recorder):
                 return await self._engine.render(replace(job, shards=shards, deadline=deadline), report)
 
@@ -235,16 +236,6 @@ class Renderer:
         if run_log is not None:
             await run_log.save()
         await asyncio.to_thread(shutil.rmtree, self._work / run_id, ignore_errors=True)
-
-    def _lay_out(self, plan: Plan, shard: Shard) -> None:
-        shown = {(target.server, target.library) for target in shard.targets}
-        keys = {library.key for library in plan.revision.libraries if (library.server, library.name) in shown}
-        libraries = plan.preview.data["libraries"]
-        assert isinstance(libraries, Mapping)
-        # A library without a target here would only be compiled for nothing.
-        data = {**plan.preview.data, "libraries": {key: section for key, section in libraries.items() if key in keys}}
-        preview = replace(plan.preview, data=data)
-        revisions.materialise(plan.revision, preview, shard.home, token=shard.token, kometa_home=self._kometa_home)
 
     @contextlib.contextmanager
     def _granted(self, plan: Plan, shards: tuple[Shard, ...], recorder: Recorder) -> Iterator[None]:

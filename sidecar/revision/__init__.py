@@ -16,12 +16,13 @@ from sidecar.revision.definitions import find_definition, find_entry, find_part,
 from sidecar.revision.edits import edit_between
 from sidecar.revision.files import HashMemory, Limits
 from sidecar.revision.freeze import freeze, prune
-from sidecar.revision.materialise import materialise
+from sidecar.revision.materialise import ConfigText, config_text, materialise
 from sidecar.revision.preview_config import preview
 from sidecar.revision.reader import read
 from sidecar.revision.reading import DocumentMemory, LibraryReading, Reading, ReadOptions
 
 __all__ = [
+    "ConfigText",
     "DocumentMemory",
     "HashMemory",
     "LibraryReading",
@@ -30,6 +31,7 @@ __all__ = [
     "Reading",
     "asset_poster",
     "backup_poster",
+    "config_text",
     "edit_between",
     "find_definition",
     "find_entry",

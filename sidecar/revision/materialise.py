@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,8 +17,30 @@ from sidecar.model import PreviewConfig, Revision
 from sidecar.revision.overlay_files import mapping
 from sidecar.yamlfile import dump
 
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
+
 UUID: Final = "5f0f2a5e-6b6f-5d65-b461-2d7369646563"
 """X-Plex-Client-Identifier of every preview: constant, so that Plex never lists a new device."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigText:
+    """config.yml of a preview without its token: writing YAML takes longer than all the rest of a shard's directory."""
+
+    _text: str
+    _mark: str
+
+    def with_token(self, token: str) -> str:
+        """``token`` is the shard's grant: letters, digits, ``-`` and ``_``; ValueError for any other."""
+        if not _TOKEN.fullmatch(token):
+            raise ValueError("not a grant's token")
+        return self._text.replace(self._mark, token)
+
+
+def config_text(preview: PreviewConfig, plex_url: str | None = None) -> ConfigText:
+    """For any number of shards with the same libraries."""
+    mark = str(secrets.randbits(128) | 1 << 127)  # digits: the dumper puts them into quotes, where any token may stand
+    return ConfigText(dump(_with_token(preview.data, mark, plex_url)), mark)
 
 
 def materialise(
@@ -26,12 +51,14 @@ def materialise(
     token: str,
     kometa_home: Path | None = None,
     plex_url: str | None = None,
+    text: ConfigText | None = None,
 ) -> Path:
     """Make ``home``, Kometa's working directory for one shard (``home/config/config.yml``); the path of that config.
 
     ``home`` must not exist or be empty. Everything is a copy: Kometa writes beside what it reads. ``token`` is the shard's
     grant, the only Plex token in there. ``plex_url`` replaces the first Plex server's address (for a stock Kometa over the
-    gateway's TCP port). ``home/fonts`` leads to ``kometa_home/fonts``. StoreError where the disk does not take it.
+    gateway's TCP port). ``text`` is that config's, where it was made before. ``home/fonts`` leads to ``kometa_home/fonts``.
+    StoreError where the disk does not take it.
     """
     config = home / "config"
     try:
@@ -39,9 +66,9 @@ def materialise(
         for file in revision.files:
             if file.path != "config/config.yml" and file.path not in preview.files:
                 _copy(revision.root / file.path, home / file.path)
-        for place, text in preview.files.items():
+        for place, content in preview.files.items():
             (home / place).parent.mkdir(parents=True, exist_ok=True)
-            (home / place).write_text(text, encoding="utf-8", newline="")
+            (home / place).write_text(content, encoding="utf-8", newline="")
         for directory in _directories(preview.data):
             (home / directory).mkdir(parents=True, exist_ok=True)
         (config / "overlays").mkdir(exist_ok=True)
@@ -50,7 +77,7 @@ def materialise(
             (home / "fonts").symlink_to(kometa_home / "fonts", target_is_directory=True)
         path = config / "config.yml"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file_:
-            file_.write(dump(_with_token(preview.data, token, plex_url)))
+            file_.write((text or config_text(preview, plex_url)).with_token(token))
     except OSError as error:
         raise StoreError(f"Kometa's directory {home} cannot be laid out: {os.strerror(error.errno or 0)}") from error
     return path

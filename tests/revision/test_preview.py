@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sidecar.errors import StoreError
 from sidecar.model import PreviewConfig
-from sidecar.revision import ReadOptions, freeze, materialise, preview, read
+from sidecar.revision import ReadOptions, config_text, freeze, materialise, preview, read
 from sidecar.revision.connectors import SERVICES
 from sidecar.revision.names import SETTINGS
 from sidecar.revision.secrets import edit_urls, is_secret_key, stand_in, url_secrets
@@ -442,6 +442,21 @@ def test_a_home_in_use_is_refused(site: Site, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "home")
     (tmp_path / "home").mkdir()
     materialise(revision, preview(reading), tmp_path / "home", token="a")
+
+
+@pytest.mark.parametrize("token", ["a", "-x", "12", "0x1f", "1e5", "null", "_", "Yes", "a-_9Z"])
+def test_a_config_made_once_serves_any_token(site: Site, tmp_path: Path, token: str) -> None:
+    site.config("libraries: {A: {plex: {url: http://other:1, token: t}, overlay_files: {default: x}}, B: {overlay_files: {default: x}}}\n")
+    reading = site.read()
+    made = preview(reading)
+    text = config_text(made)
+    written = materialise(freeze(reading, [], tmp_path / "store"), made, tmp_path / "home", token=token, text=text)
+    data = parse(written.read_bytes(), "x").data
+    assert data["plex"]["token"] == token
+    assert data["libraries"]["A"]["plex"]["token"] == token
+    assert "token" not in str(data["libraries"]["B"])
+    with pytest.raises(ValueError, match="token"):
+        text.with_token(f"{token}'")
 
 
 def test_line_ends_survive(site: Site, tmp_path: Path) -> None:
