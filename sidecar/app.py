@@ -128,6 +128,7 @@ class App:
         self._join(places)
         self._stack.push_async_callback(self.engine.stop)
         self._stack.push_async_callback(self.planner.close)
+        self._stack.push_async_callback(self.renderer.close)
         self._stack.push_async_callback(self.pipeline.cancel)
         await reviewing.note_name(self.state, self.config_dir.name)
         await reviewing.restore(self.showcase, self.state)
@@ -189,7 +190,7 @@ class App:
             wanted=Wanted(self.state, most=settings.hooks.extra, lifetime=settings.hooks.extra_for),
         )
         self.logs = RunLogs(places.logs, self._redact)
-        renderer = Renderer(
+        self.renderer = Renderer(
             engine=self.engine,
             gateway=self.gateway,
             intake=intake,
@@ -209,7 +210,7 @@ class App:
         )
         self.stages = Stages(
             planner=self.planner,
-            renderer=renderer,
+            renderer=self.renderer,
             showcase=self.showcase,
             state=self.state,
             tell=self._tell,

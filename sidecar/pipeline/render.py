@@ -98,6 +98,7 @@ class Renderer:
         self._deadline = deadline
         self._phase_deadline = phase_deadline
         self._memory = memory
+        self._clearing: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> EngineInfo:
         """Who draws, once it is there. EngineError where it cannot be had."""
@@ -143,7 +144,15 @@ class Renderer:
                 raise StoreError(recorder.unkept)
             return run
         finally:
-            await asyncio.shield(self._clear(first.id, run_log))
+            # Not awaited: the render is over, and a change that comes now is not one of it.
+            task = self._spawn(self._clear(first.id, run_log), f"clearing up after {first.id}")
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
+
+    async def close(self) -> None:
+        """Wait until what ended renders left is put away."""
+        if self._clearing:
+            await asyncio.wait(self._clearing)
 
     async def warm(self, plan: Plan) -> None:
         """Render ``plan`` for nobody: what this teaches the worker makes the next render quick. EngineError where it is gone."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from sidecar.demo import DemoHosts, DemoPlex, World
-from sidecar.model import PictureState, RunState
+from sidecar.model import Change, PictureState, RunState
 from sidecar.store import State
 from tests.cold import KometaInstall
 from tests.cold_demo import small_world
@@ -98,6 +99,17 @@ async def test_a_newer_revision_ends_the_render_in_progress(standin: KometaInsta
         assert superseded.revision != done.revision
         assert [run.state for run in await home.app.state.runs()] == [RunState.DONE, RunState.SUPERSEDED]
         await home.until(lambda: not any((data_dir / "work").iterdir()))  # cleared up once the run has ended
+
+
+async def test_what_is_asked_the_moment_a_run_ends_is_rendered(standin: KometaInstall, config: Path, data_dir: Path) -> None:
+    """The run before is still being cleared up after; its config and targets are the same."""
+    async with house(standin, config, data_dir, world=small_world(3)) as home:
+        async with asyncio.timeout(60):
+            for number in range(1, 4):
+                while home.ended < number:
+                    await asyncio.sleep(0)
+                home.app.pipeline.submit(Change(reason="request", seen=time.monotonic()))
+        await home.until(lambda: home.ended == 4)
 
 
 async def test_plex_away_at_the_start_and_back_later(standin: KometaInstall, config: Path, data_dir: Path) -> None:
