@@ -80,7 +80,7 @@ async def stream(request: web.BaseRequest, upstream: ClientResponse, response: w
     except BaseException as error:
         if transport:  # pragma: no branch  (None only where the renderer left in the very moment before)
             transport.abort()
-        if not isinstance(error, ConnectionResetError):  # that is one of the two ends gone: nobody is there to tell
+        if not isinstance(error, ConnectionError):  # that is one of the two ends gone: nobody is there to tell
             raise
         return False
 

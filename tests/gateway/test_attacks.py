@@ -387,3 +387,14 @@ async def test_a_recording_that_is_too_long_is_told(tmp_path: Path) -> None:
         for number in range(30):
             assert (await bench.fetch(ask(f"/3/movie/{number}"))).status == 200
         assert "the recording is full" in bench.notes[-1].what
+
+
+async def test_a_renderer_that_resets_its_connection_is_no_error_of_ours(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with pictures(directory):
+        reader, writer = await asyncio.open_unix_connection(str(directory / "g.sock"), limit=1000)
+        writer.write(f"GET /library/metadata/1/thumb HTTP/1.1\r\n{HEAD}\r\n".encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.2)
+        writer.transport.abort()  # with much of it unread: to the other end that is a reset
+        await asyncio.sleep(0.2)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
