@@ -39,14 +39,17 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise StoreError(f"The gallery cannot be written: {path}: {error.strerror}") from error
 
 
-def link_or_copy(source: Path, path: Path) -> None:
-    """Make ``path`` hold what ``source`` holds, by hard link where possible. An existing ``path`` stays.
+def link_or_copy(source: Path, path: Path, sha256: str) -> None:
+    """Make ``path`` hold what ``source`` holds, by hard link where possible. An existing ``path`` with the content ``sha256`` stays.
 
-    FileNotFoundError where ``source`` is missing, StoreError where the disk refuses.
+    Any other content is replaced: a power cut may have left a name without its bytes, and the store writes such a picture anew, as
+    another file. FileNotFoundError where ``source`` is missing, StoreError where the disk refuses.
     """
-    if path.exists():
-        return
     try:
+        if path.exists():
+            if not source.exists() or path.samefile(source) or hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+                return
+            path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         # The file itself, not a symlink to it: a gallery is copied and served without the store.
         os.link(source.resolve(strict=True), path)

@@ -223,7 +223,8 @@ class Gallery:
         decided = (view.standings, view.last_batch)
         if not self._decided or any(new is not old for new, old in zip(decided, self._decided, strict=True)):
             self._put_all(forms("data/decisions", decisions_data(view.standings, view.last_batch, self._images)))
-            self._decided = decided
+            owes = self._images.owes(standing.baseline.blob for standing in view.standings.values() if standing.baseline)
+            self._decided = () if owes else decided  # written while a small picture was wanted: once more when it is there
 
     def _publish_cards(self, cards: Mapping[str, str], targets: Collection[str], *, settled: bool) -> None:
         """Open pages take single cards when a picture comes, else the whole page: with nothing in progress, old files may stay old."""

@@ -107,7 +107,11 @@ class Images:
 
     def lacks(self, run: Run) -> bool:
         """Does a picture of ``run`` want a small one?"""
-        return any(blob is not None and blob.sha256 in self._owed for picture in run.pictures for blob in (picture.before, picture.after))
+        return self.owes(blob for picture in run.pictures for blob in (picture.before, picture.after))
+
+    def owes(self, blobs: Iterable[Blob | None]) -> bool:
+        """Does any of ``blobs`` want a small one?"""
+        return any(blob is not None and blob.sha256 in self._owed for blob in blobs)
 
     def make_thumbs(self, wanted: Iterable[Blob]) -> None:
         """Make the small pictures of ``wanted``, which are owed. StoreError where the disk refuses."""
@@ -146,14 +150,14 @@ class Images:
         url = f"img/{blob.name}"
         target = self._root / url
         try:
-            link_or_copy(self._blob_path(blob), target)
+            link_or_copy(self._blob_path(blob), target, blob.sha256)
         except FileNotFoundError:
             log.warning("picture %s is missing from the store", blob.name)
             return None
         shot = Shot(url=url, thumb=url, width=blob.width, height=blob.height, size=blob.size, sha256=blob.sha256)
         if mask:
             return shot
-        if not (self._root / shot.usual_thumb).exists():
+        if not _holds_something(self._root / shot.usual_thumb):
             self._owed[blob.sha256] = blob
             return shot
         return replace(shot, thumb=shot.usual_thumb)
@@ -165,3 +169,11 @@ class Images:
             return shot
         write_atomic(self._root / shot.usual_thumb, data)
         return replace(shot, thumb=shot.usual_thumb)
+
+
+def _holds_something(path: Path) -> bool:
+    """A power cut may have left the mere name of a small picture."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False

@@ -14,6 +14,7 @@ from sidecar.errors import StoreError
 from sidecar.model import Blob, EngineInfo, Health, PictureState, Run, RunState, Severity
 from sidecar.publish import Gallery, GalleryView, RunBrief
 from sidecar.publish.thumbs import make_thumb
+from tests.publish.reviews import standing
 from tests.publish.samples import DRAFT, KOMETA, START, Store, episode, movie, problem, rendered, run, writes
 
 VOID = frozenset({"meta", "link", "input", "img", "br"})
@@ -390,6 +391,30 @@ def test_a_new_picture_is_seen_before_there_is_a_small_one(gallery: Gallery, roo
     settled = snapshot(root)
     gallery.publish(view)
     assert snapshot(root) == settled
+
+
+def test_what_a_power_cut_left_empty_is_made_again(root: Path, store: Store) -> None:
+    """A name is there, its bytes are not: the store has them again, and the gallery must not keep its own."""
+    after = store.flat("red")
+    done = run(1, (rendered(movie(1, "A"), None, after),))
+    view = GalleryView(shown=done, latest=done)
+    publish_whole(Gallery(root, store.path), view)
+    picture, small = root / f"img/{after.name}", root / f"thumbs/{after.sha256}-480.webp"
+    whole = picture.read_bytes(), small.read_bytes()
+    for path in (picture, small):
+        path.unlink()  # another file than the store's
+        path.touch()
+    publish_whole(Gallery(root, store.path), view)
+    assert (picture.read_bytes(), small.read_bytes()) == whole
+
+
+def test_a_decision_shows_the_small_picture_once_there_is_one(gallery: Gallery, root: Path, store: Store) -> None:
+    after = store.flat("red")
+    done = run(1, (rendered(movie(1, "A"), None, after),))
+    (target,) = (picture.target.id for picture in done.pictures)
+    publish_whole(gallery, GalleryView(shown=done, latest=done, standings={target: standing(target, after, done)}))
+    (baseline,) = (word["baseline"] for word in json.loads((root / "data/decisions.json").read_text())["targets"].values())
+    assert baseline["shot"]["thumb"] == f"thumbs/{after.sha256}-480.webp"
 
 
 def test_a_new_start_writes_nothing_again(root: Path, store: Store) -> None:
