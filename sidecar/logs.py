@@ -88,10 +88,16 @@ def _ids() -> dict[str, str]:
     return {name: value for name, value in (("request", REQUEST.get()), ("run", RUN.get())) if value}
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what watchdog calls an error where an event and the stop of its thread cross: the stop is ours, and wanted."""
+    return not (record.name == "watchdog.observers.inotify" and str(record.msg).endswith("called when the thread is inactive"))
+
+
 def set_up(*, level: str, style: str, redact: Redactor, stream: TextIO | None = None) -> None:
     """Send all logging to ``stream`` (standard error), as ``readable`` lines or ``json``, through ``redact``."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json(redact) if style == "json" else _Readable(redact))
+    handler.addFilter(_is_news)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -20,6 +21,8 @@ from sidecar.errors import InUse, StoreError
 log = logging.getLogger(__name__)
 
 _ANNOUNCED: Final = "daemon.json"
+_PICTURE: Final = 4 * 1024**2
+"""Bytes; a poster's PNG takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +156,18 @@ def _clear(data: Path) -> None:
 
 
 def try_write(data: Path) -> int:
-    """Write a little into the data directory, as far as the disk itself; returns the bytes free there. OSError where it refuses."""
+    """Write a little into the data directory, as far as the disk itself; returns the bytes free there.
+
+    OSError where it refuses, or has no room for a picture: what a moment ago held a temporary file is no room.
+    """
     handle, name = tempfile.mkstemp(prefix=".probe-", dir=data)
     try:
         os.write(handle, b"can this be written?" * 256)
+        try:
+            os.posix_fallocate(handle, 0, _PICTURE)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system reserves
+                raise
         os.fsync(handle)
         disk = os.fstatvfs(handle)
     finally:

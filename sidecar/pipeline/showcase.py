@@ -71,8 +71,8 @@ class Showcase:
         self._health: dict[str, Health] = {}
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._dirty = asyncio.Event()
-        self._refused = False
-        """Whether the disk refused the pages when they were written last."""
+        self._refused = ""
+        """What was said of the disk when it refused the pages; empty where it took them."""
         self._publishing = asyncio.Lock()
 
     @property
@@ -244,12 +244,14 @@ class Showcase:
             try:
                 await self.flush()
             except StoreError as error:
-                if not self._refused:  # once: the words are of the file that happened to be the first
-                    self.away("disk", str(error))
-                self._refused = True
+                disk = self._health.get("disk")
+                if disk is None or disk.ok:  # once: the words are of the file that happened to be the first
+                    self._refused = str(error)
+                    self.away("disk", self._refused)
                 await asyncio.sleep(AGAIN)
                 self._dirty.set()
             else:
-                if self._refused:
+                disk, said = self._health.get("disk"), self._refused
+                self._refused = ""
+                if said and disk is not None and disk.detail == said:  # else somebody else finds it wanting, and will take it back
                     self.well("disk")
-                self._refused = False

@@ -81,6 +81,43 @@ async def test_what_a_full_disk_kept_back_is_published_and_told_later(stage: Sta
     assert stage.told == [("run.started", 1)]
 
 
+async def test_the_disk_is_well_when_all_who_missed_it_say_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.pipeline.showcase.AGAIN", 0.01)
+
+    def disk() -> tuple[bool, str] | None:
+        return next(((part.ok, part.detail) for part in stage.showcase.health), None)
+
+    async def until(state: tuple[bool, str]) -> None:
+        while disk() != state:
+            await asyncio.sleep(0.01)
+
+    serving = asyncio.create_task(stage.showcase.serve())
+    try:
+        async with asyncio.timeout(20):
+            stage.site.full = True
+            stage.showcase.begin(stage.current(drawn=False))
+            await until((False, "no space left"))
+            stage.showcase.well("disk")  # a probe found a little room, and the pages do not
+            await until((False, "no space left"))
+            stage.showcase.away("disk", "a probe says so")
+            stage.site.full = False
+            while not stage.told:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            assert disk() == (False, "a probe says so")
+            stage.showcase.well("disk")
+            stage.site.full = True
+            stage.showcase.phase(stage.current(drawn=False), Phase(name="start", shard=0))
+            stage.showcase.begin(stage.current(drawn=True))
+            await until((False, "no space left"))
+            stage.site.full = False
+            await until((True, ""))
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
 async def test_small_pictures_come_when_nobody_draws(stage: Stage) -> None:
     drawn = stage.current(drawn=True)
     stage.showcase.begin(drawn)

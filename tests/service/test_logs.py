@@ -9,6 +9,8 @@ import logging
 from urllib.parse import quote
 
 import pytest
+from watchdog.observers.api import EventQueue, ObservedWatch
+from watchdog.observers.inotify import InotifyEmitter
 
 from sidecar import logs
 from tests.web.site import Site, raw
@@ -38,6 +40,15 @@ def test_no_secret_passes_the_handler(style: str) -> None:
     assert "PLANTED" not in said
     assert said.count(logs.MASK) >= 3
     assert "is no good" in said
+
+
+def test_a_stop_that_crosses_an_event_is_no_error() -> None:
+    """watchdog calls it one; a full queue, of which the same module tells, stays."""
+    stream = lines("readable")
+    InotifyEmitter(EventQueue(), ObservedWatch("/", recursive=False)).queue_events(0)
+    assert stream.getvalue() == ""
+    logging.getLogger("watchdog.observers.inotify").warning("Inotify queue overflowed")
+    assert "overflowed" in stream.getvalue()
 
 
 def test_json_lines_are_json_each_and_carry_the_ids() -> None:
