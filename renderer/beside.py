@@ -2,8 +2,9 @@
 
 Encoding a WebP takes longer than all the rest of an item together, and Pillow lets go of the interpreter meanwhile. So what Kometa
 saves is encoded in another thread, by the very call that Kometa made, and the upload that follows is made when the file is
-there: in the same order, by Kometa's own thread, at the next save or at the end of the library. Kometa does nothing with the file but
-upload it, and an upload's answer is empty; that this is so is looked up in its source (``place``), and nothing is changed where it isn't.
+there: in the same order, by Kometa's own thread, as soon as it begins or saves another, or has done all. Kometa does nothing with
+the file but upload it, and an upload's answer is empty; that this is so is looked up in its source (``place``), and nothing is changed
+where it isn't.
 """
 
 from __future__ import annotations
@@ -100,6 +101,10 @@ class Beside:
         self._saved: _Picture | None = None
         self._count = 0
 
+    def begin(self) -> None:
+        """Kometa is at another item: upload what is encoded by now, before it waits for whatever that item needs."""
+        self._advance(MOST)
+
     def save(self, save: Callable[..., None], picture: Any, target: str, args: Any, kwargs: dict[str, Any], names: dict[str, Any]) -> None:
         """In the place of ``picture.save(target, *args, **kwargs)``. ``names``: the variables of the frame that saves."""
         self._advance(MOST - 1)
@@ -153,6 +158,8 @@ def attach(beside: Beside) -> None:
     overlays: Any = sys.modules["modules.overlays"].Overlays
     plex: Any = sys.modules["modules.plex"].Plex
     original, drawing = plex.upload_poster, overlays.run_overlays
+    module: Any = sys.modules.get("modules.overlay")
+    canvas_size = getattr(module, "get_canvas_size", None)
 
     def upload_poster(self: Any, item: Any, image: Any, url: Any = False) -> Any:
         if not url and beside.upload(original, self, item, image):
@@ -166,3 +173,11 @@ def attach(beside: Beside) -> None:
             beside.finish()
 
     plex.upload_poster, overlays.run_overlays = upload_poster, run_overlays
+    if canvas_size is None:
+        return
+
+    def get_canvas_size(*args: Any, **kwargs: Any) -> Any:
+        beside.begin()
+        return canvas_size(*args, **kwargs)
+
+    module.get_canvas_size = get_canvas_size

@@ -39,6 +39,8 @@ class Pictures:
         self._room = held
         self._held: dict[str, tuple[Stamp, Any]] = {}
         self._wanted: dict[str, None] = {}
+        self._left: set[str] = set()
+        """For which there was no room: what a render decodes of these, the next one does, too."""
         self._asked: list[str] = []
         self._written = 0
         self.kept = 0
@@ -61,7 +63,7 @@ class Pictures:
     def want(self, paths: object) -> None:
         """Have these images of Kometa's decoded, which a child tells that it opened. Anything malformed is left out."""
         for path in paths if isinstance(paths, list) else ():
-            if self._ours(path):
+            if self._ours(path) and path not in self._left:
                 self._wanted[path] = None
 
     def step(self) -> bool:
@@ -71,13 +73,17 @@ class Pictures:
         path = next(iter(self._wanted))
         del self._wanted[path]
         before = self._held.pop(path, None)
-        self._room += _size(before[1]) if before else 0
+        if before:
+            self._room += _size(before[1])
+            self._left.clear()
         pillow: Any = sys.modules["PIL.Image"]
         try:
             stamp = _stamp(path)
             with pillow.open(path) as opened:
                 picture = opened.convert("RGBA")
-            if stamp == _stamp(path) and _size(picture) <= self._room:
+            if _size(picture) > self._room:
+                self._left.add(path)
+            elif stamp == _stamp(path):
                 self._held[path] = stamp, picture
                 self._room -= _size(picture)
         except Exception:  # noqa: BLE001  # Pillow's, of any kind: the child that needs the image will meet it, and say so

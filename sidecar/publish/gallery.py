@@ -20,10 +20,12 @@ refuse modules from ``file://``. So a copy of the directory works from any file 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -43,6 +45,9 @@ STATIC: Final = Path(__file__).parent / "static"
 
 STEP: Final = 8
 """Small pictures made at a time: what has come meanwhile need not wait for all of them."""
+
+BREATH: Final = 0.002
+"""Seconds between such steps: whoever waits for the lock gets it."""
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -87,7 +92,7 @@ class Gallery:
             self._prepare()
             self._config_dir = view.config_dir
             baselines = (standing.baseline.blob for standing in view.standings.values() if standing.baseline)
-            self._images.publish((view.current, view.shown, view.latest), view.reviews.values(), baselines, thumbs=False)
+            self._images.publish((view.current, view.shown, view.latest), view.reviews.values(), baselines)
             for run in (view.shown, view.latest):
                 if run is not None and run.state.final:
                     self._publish_run(run, view.reviews.get(run.id))
@@ -112,36 +117,26 @@ class Gallery:
     def make_thumbs(self) -> None:
         """Make some of the small pictures that are wanted. StoreError where the disk refuses."""
         with self._lock:
-            self._images.make_thumbs(self._images.owed[:STEP])
+            self._images.make_thumbs(list(itertools.islice(self._images.owed.values(), STEP)))
 
     def publish_review(self, run: Run, review: RunReview) -> None:
         """Write the page and data of an ended run with its review. StoreError where the disk refuses."""
+        self._see_to((run,), (review,))
         with self._lock:
-            self._prepare()
-            self._images.publish((run,), (review,), thumbs=True)
             self._publish_run(run, review)
 
     def publish_plex(self, shown: Mapping[str, Blob]) -> None:
         """Write what Plex shows now, by ``Target.id``. StoreError where the disk refuses."""
+        self._see_to(more=shown.values())
         with self._lock:
-            self._prepare()
-            self._images.publish(more=shown.values(), thumbs=True)
             self._put_all(forms("data/plex", plex_data(shown, self._images)))
 
     def publish_timelines(self, timelines: Iterable[Timeline]) -> None:
-        """Write these targets' timelines. StoreError where the disk refuses.
-
-        Pictures of a render in progress come first: the lock is let go of between small steps.
-        """
+        """Write these targets' timelines. StoreError where the disk refuses."""
         for timeline in timelines:
             name = f"data/targets/{_safe(timeline.target.id)}"
-            shown = [blob for moment in timeline.moments for blob in (moment.blob, moment.before)]
-            for start in range(0, len(shown), STEP):
-                with self._lock:
-                    self._prepare()
-                    self._images.publish(more=shown[start : start + STEP], thumbs=True)
+            self._see_to(more=(blob for moment in timeline.moments for blob in (moment.blob, moment.before)))
             with self._lock:
-                self._prepare()
                 self._put_all(forms(name, timeline_data(timeline, frozenset(self._runs), frozenset(self._full), self._images)))
 
     def without_timeline(self, targets: Collection[str]) -> set[str]:
@@ -173,6 +168,16 @@ class Gallery:
                     path.unlink(missing_ok=True)
                     self._written.pop(f"data/targets/{path.name}", None)
             return len(old) + self._images.prune(pictures, older_than=older_than)
+
+    def _see_to(self, runs: Iterable[Run] = (), reviews: Iterable[RunReview] = (), more: Iterable[Blob | None] = ()) -> None:
+        """Have all pictures of these, small ones too. Those of a render in progress come first: the lock is let go of between steps."""
+        with self._lock:
+            self._prepare()
+            owed = self._images.publish(runs, reviews, more)
+        for start in range(0, len(owed), STEP):
+            time.sleep(BREATH)
+            with self._lock:
+                self._images.make_thumbs(owed[start : start + STEP])
 
     def _prepare(self) -> None:
         if self._ready:

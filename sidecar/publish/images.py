@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,13 +71,11 @@ class Images:
         runs: Iterable[Run | None] = (),
         reviews: Iterable[RunReview] = (),
         more: Iterable[Blob | None] = (),
-        *,
-        thumbs: bool,
-    ) -> None:
+    ) -> tuple[Blob, ...]:
         """Make every picture of ``runs``, of their ``reviews``, and ``more`` available. StoreError where the disk refuses.
 
-        Without ``thumbs``, the small ones, which take longer than all the rest, are left to :meth:`make_thumbs`: a new picture is to
-        be seen now.
+        Returns those that want a small one. These take longer than all the rest and are left to :meth:`make_thumbs`: a new picture
+        is to be seen now.
         """
         wanted = {blob.sha256: blob for blob in more if blob is not None}
         masks = set()
@@ -97,13 +95,12 @@ class Images:
             shot = self._one(wanted[sha256], sha256 in masks)
             if shot is not None:
                 self._shots[sha256] = shot
-        if thumbs:
-            self.make_thumbs(blob for sha256, blob in self._owed.items() if sha256 in wanted)
+        return tuple(blob for sha256, blob in self._owed.items() if sha256 in wanted)
 
     @property
-    def owed(self) -> tuple[Blob, ...]:
-        """Pictures shown at full size for want of a small one."""
-        return tuple(self._owed.values())
+    def owed(self) -> Mapping[str, Blob]:
+        """By sha256, the pictures shown at full size for want of a small one."""
+        return self._owed
 
     def lacks(self, run: Run) -> bool:
         """Does a picture of ``run`` want a small one?"""
@@ -114,8 +111,8 @@ class Images:
         return any(blob is not None and blob.sha256 in self._owed for blob in blobs)
 
     def make_thumbs(self, wanted: Iterable[Blob]) -> None:
-        """Make the small pictures of ``wanted``, which are owed. StoreError where the disk refuses."""
-        blobs = tuple(wanted)
+        """Make those of the small pictures of ``wanted`` that are owed. StoreError where the disk refuses."""
+        blobs = tuple(blob for blob in wanted if blob.sha256 in self._owed)
         if len(blobs) <= 1:
             shots = [self._small(blob) for blob in blobs]
         else:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from sidecar.errors import StoreError
 from sidecar.model import Blob, EngineInfo, Health, PictureState, Run, RunState, Severity
 from sidecar.publish import Gallery, GalleryView, RunBrief
 from sidecar.publish.thumbs import make_thumb
-from tests.publish.reviews import standing
+from tests.publish.reviews import review_of, standing
 from tests.publish.samples import DRAFT, KOMETA, START, Store, episode, movie, problem, rendered, run, writes
 
 VOID = frozenset({"meta", "link", "input", "img", "br"})
@@ -481,6 +482,32 @@ def test_a_disk_that_refuses_is_named(tmp_path: Path, store: Store) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be written"):
         Gallery(tmp_path / "file/gallery", store.path).publish(GalleryView())
+
+
+def test_a_picture_of_the_next_run_waits_for_no_review(gallery: Gallery, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All small pictures of a large run are made meanwhile."""
+    monkeypatch.setattr("sidecar.publish.gallery.BREATH", 0.5)
+    done = run(1, tuple(rendered(movie(key, "A"), None, store.flat(f"#0000{key:02x}", form="png")) for key in range(1, 41)))
+    begun, seen = threading.Event(), []
+
+    def small(path: Path, width: int) -> bytes | None:
+        begun.set()
+        return make_thumb(path, width)
+
+    def save() -> None:
+        begun.wait(20)
+        gallery.publish(GalleryView(current=replace(run(2, done.pictures[:1]), state=RunState.RENDERING)))
+        seen.append(len(list((root / "thumbs").glob("*.webp"))))
+
+    monkeypatch.setattr("sidecar.publish.images.make_thumb", small)
+    other = threading.Thread(target=save)
+    other.start()
+    gallery.publish_review(done, review_of(store, done))
+    other.join(20)
+    assert len(seen) == 1
+    assert seen[0] < 40
+    assert len(list((root / "thumbs").glob("*.webp"))) == 40
+    assert not gallery.owes_thumbs
 
 
 def test_nothing_unfinished_is_left(gallery: Gallery, root: Path, store: Store) -> None:

@@ -6,6 +6,7 @@ import ast
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -47,13 +48,16 @@ class Overlays:
 
     def run_overlays(self):
         for item, picture, exif in self.library.items:
+            overlay.get_canvas_size(item)
             item_title, over_names = item.title, ["A", "B"]
             exif[0x04BC] = "overlay"
-            temp = self.library.folder + "/temp.webp"
-            if self.library.lossless:
+            temp = self.library.folder + "/temp." + self.library.kind.partition("_")[0]
+            if self.library.kind == "webp_lossless":
                 picture.save(temp, exif=exif, lossless=True)
-            else:
+            elif self.library.kind == "webp_lossy":
                 picture.save(temp, exif=exif, quality=90)
+            else:
+                picture.save(temp, exif=exif)
             self.library.upload_poster(item, temp)
             exif.clear()
             self.library.upload_poster(item, "http://elsewhere/picture.jpg", url=True)
@@ -74,18 +78,21 @@ Run = Callable[..., tuple[Any, Any]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
-    module, plex = ModuleType("modules.overlays"), ModuleType("modules.plex")
+    module, plex, overlay = ModuleType("modules.overlays"), ModuleType("modules.plex"), ModuleType("modules.overlay")
     exec(KOMETA, module.__dict__)
+    overlay.get_canvas_size = lambda _item: (1000, 1500)  # type: ignore[attr-defined]
+    module.overlay = overlay  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "modules.overlay", overlay)
     plex.Plex = module.Plex  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "modules.overlays", module)
     monkeypatch.setitem(sys.modules, "modules.plex", plex)
     monkeypatch.setattr(PIL.Image.Image, "save", PIL.Image.Image.save)
 
-    def go(count: int, *, apart: bool, lossless: bool = False, fails: dict[int, Exception] | None = None) -> tuple[Any, Any]:
+    def go(count: int, *, apart: bool, kind: str = "webp_lossy", fails: dict[int, Exception] | None = None) -> tuple[Any, Any]:
         folder = tmp_path / f"{apart}"
         folder.mkdir()
         library = module.Plex(str(folder), fails or {})  # type: ignore[attr-defined]
-        library.lossless = lossless
+        library.kind = kind
         library.items = [
             (
                 SimpleNamespace(ratingKey=key, title=f"Movie {key}"),
@@ -113,10 +120,10 @@ def files(uploads: Any) -> list[tuple[int, bytes]]:
     return [(key, data) for key, data in uploads if isinstance(data, bytes)]
 
 
-@pytest.mark.parametrize("lossless", [False, True])
-def test_the_uploads_are_the_same(run: Run, lossless: bool) -> None:
-    plain, _ = run(7, apart=False, lossless=lossless)
-    apart, logger = run(7, apart=True, lossless=lossless)
+@pytest.mark.parametrize("kind", ["webp_lossy", "webp_lossless", "png", "jpg"])
+def test_the_uploads_are_the_same(run: Run, kind: str) -> None:
+    plain, _ = run(7, apart=False, kind=kind)
+    apart, logger = run(7, apart=True, kind=kind)
     assert files(apart) == files(plain)
     assert len({data for _, data in files(apart)}) == 7
     assert all(b"overlay" in data for _, data in files(apart)), "the tag was taken before Kometa took it away"
@@ -136,9 +143,10 @@ def test_a_few_are_under_way_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch
         original(self, target, *args, **kwargs)
 
     def advance(self: Any, most: int) -> None:
-        begun.append(len(self._waiting))
-        if begun[-1] > most:
-            gate.set()
+        if most < beside.MOST:  # else it waits for none
+            begun.append(len(self._waiting))
+            if begun[-1] > most:
+                gate.set()
         waiting(self, most)
 
     monkeypatch.setattr(PIL.Image.Image, "save", save)
@@ -147,6 +155,31 @@ def test_a_few_are_under_way_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch
     assert begun[:4] == [0, 1, 2, 3]
     assert max(begun) <= beside.MOST
     assert [key for key, _ in files(uploads)] == list(range(6))
+
+
+def test_what_is_ready_does_not_wait_for_the_next_picture(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That item may wait for a slow server, or for ever."""
+    overlay: Any = sys.modules["modules.overlay"]
+    seen: list[int] = []
+
+    class AtOnce(ThreadPoolExecutor):
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            job = super().submit(*args, **kwargs)
+            job.exception()
+            return job
+
+    def upload_poster(self: Any, item: Any, image: Any, url: Any = False) -> None:
+        sent.extend([item.ratingKey] if not url else [])
+        original(self, item, image, url=url)
+
+    sent: list[int] = []
+    plex: Any = sys.modules["modules.plex"]
+    original = plex.Plex.upload_poster
+    monkeypatch.setattr(plex.Plex, "upload_poster", upload_poster)
+    monkeypatch.setattr(overlay, "get_canvas_size", lambda _item: seen.append(len(sent)))
+    monkeypatch.setattr(beside, "ThreadPoolExecutor", AtOnce)
+    run(4, apart=True)
+    assert seen == [0, 1, 2, 3]
 
 
 def test_an_upload_that_fails_is_its_own_items(run: Run) -> None:

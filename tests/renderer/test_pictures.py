@@ -221,6 +221,8 @@ def test_only_so_much_is_held(tmp_path: Path) -> None:
     pictures.want([str(tmp_path / "broken.png")])
     held(pictures)
     assert [pictures.held(path) is not None for path in paths] == [True, True, False]
+    pictures.want(paths[2:])
+    assert not pictures.step(), "for which there is no room is not decoded after each render"
     pictures.want(paths[:1])
     held(pictures)
     assert [pictures.held(path) is not None for path in paths] == [True, True, False], "one decoded anew takes its own room"
