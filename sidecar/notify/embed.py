@@ -153,7 +153,7 @@ def _footer(message: Message) -> str:
     if message.run:
         parts.append(message.run.id)
     if message.session and message.session.number > 1:
-        parts.append(f"edit {message.session.number} of this session")
+        parts.append(f"edit {message.session.number} in a row")
     return " · ".join(parts)
 
 

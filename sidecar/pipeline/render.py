@@ -335,12 +335,14 @@ class Renderer:
     async def _finish(self, run: Run, seen: float) -> Run:
         pictures = tuple(replace(p, state=PictureState.FAILED, quick=None) if p.state is PictureState.WAITING else p for p in run.pictures)
         run = replace(run, pictures=pictures, ended=datetime.now(UTC), seconds=round(time.monotonic() - seen, 3))
+        dropped = run.state in (RunState.SUPERSEDED, RunState.CANCELLED)
         try:
-            await self._blobs.settle()
+            if not dropped:  # else the next run waits; its end settles these pictures, too
+                await self._blobs.settle()
             await self._state.save_run(run)
         finally:
             self._showcase.end(run)
-        if run.state not in (RunState.SUPERSEDED, RunState.CANCELLED):
+        if not dropped:
             await self._showcase.flush()
             await self._tell(run)
         log.info("run %s: %s in %.2f s, %d pictures, %d changed", run.id, run.state, run.seconds, len(run.pictures), len(run.changed))

@@ -176,9 +176,9 @@ def _why(error: Exception, seconds: float) -> str:
 def _cause(error: BaseException | None) -> str:
     """The system's word for a failed connection: "Connection refused", "Name or service not known"."""
     seen: set[int] = set()
-    todo = [error]
-    while todo:
-        one = todo.pop()
+    pending = [error]
+    while pending:
+        one = pending.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
@@ -186,5 +186,6 @@ def _cause(error: BaseException | None) -> str:
             return one.strerror
         if isinstance(one, urllib3.exceptions.NameResolutionError):
             return "its name is not known"
-        todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *(arg for arg in one.args if isinstance(arg, BaseException))]
+        more = (arg for arg in one.args if isinstance(arg, BaseException))
+        pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *more]
     return "the connection was refused or dropped"

@@ -223,16 +223,16 @@ def _names(directory: Path) -> list[str]:
 def expansions(text: str, values: Mapping[str, Iterable[str]]) -> set[str]:
     """``text`` with its ``<<variables>>`` replaced by every combination of their known values, innermost first; bounded."""
     done: set[str] = set()
-    todo = [text]
+    pending = [text]
     for _ in range(6):
         following: list[str] = []
-        for current in todo:
+        for current in pending:
             known = next((found for found in _INNERMOST.findall(current) if list(values.get(found[2:-2], ()))), None)
             if known is None:
                 done.add(current)
                 continue
             following += [current.replace(known, value) for value in values[known[2:-2]] if value != known]
-        todo = list(dict.fromkeys(following))[:MOST_EXPANSIONS]
-        if not todo:
+        pending = list(dict.fromkeys(following))[:MOST_EXPANSIONS]
+        if not pending:
             break
-    return {*done, *todo}
+    return {*done, *pending}

@@ -102,10 +102,10 @@ class _Walk:
         root = self._trace(path)
         if config:
             self.config = root
-        todo: deque[tuple[Path, Path]] = deque()
-        self._plant(root, todo)
-        while todo:
-            self._directory(*todo.popleft(), todo)
+        pending: deque[tuple[Path, Path]] = deque()
+        self._plant(root, pending)
+        while pending:
+            self._directory(*pending.popleft(), pending)
 
     def result(self) -> Scan:
         others = frozenset(tree for tree in self.trees if not any(tree != other and tree.is_relative_to(other) for other in self.trees))
@@ -116,12 +116,12 @@ class _Walk:
         bare = frozenset(spot for spot in spots if not any(spot.is_relative_to(tree) for tree in trees))
         return Scan(self.files, Interest(self.config, trees, bare, names), self.links, self.cut)
 
-    def _plant(self, root: Path, todo: deque[tuple[Path, Path]]) -> None:
+    def _plant(self, root: Path, pending: deque[tuple[Path, Path]]) -> None:
         if not any(root.is_relative_to(tree) for tree in self.trees):
             self.trees.add(root)
-            todo.append((root, root))
+            pending.append((root, root))
 
-    def _directory(self, directory: Path, root: Path, todo: deque[tuple[Path, Path]]) -> None:
+    def _directory(self, directory: Path, root: Path, pending: deque[tuple[Path, Path]]) -> None:
         try:
             status = directory.stat()
             if (status.st_dev, status.st_ino) in self.seen:
@@ -140,11 +140,11 @@ class _Walk:
                 self.links = True
                 final = self._trace(path)
                 if is_dir(final):
-                    self._plant(final, todo)
+                    self._plant(final, pending)
                 else:
                     self._file(path)
             elif entry.is_dir():
-                todo.append((path, root))
+                pending.append((path, root))
             else:
                 self._file(path)
 
@@ -156,10 +156,10 @@ class _Walk:
 
     def _trace(self, path: Path) -> Path:
         """Note every link on the way, and the end of it; returns the end: no links in it, though it may not exist."""
-        todo = deque(path.absolute().parts[1:])
+        pending = deque(path.absolute().parts[1:])
         current, hops = Path("/"), 0
-        while todo:
-            part = todo.popleft()
+        while pending:
+            part = pending.popleft()
             if part == "..":
                 current = current.parent
                 continue
@@ -173,7 +173,7 @@ class _Walk:
             hops += 1
             if hops > _HOPS:
                 break  # a loop of links: as good as missing
-            todo.extendleft(reversed(target.parts[1:] if target.is_absolute() else target.parts))
+            pending.extendleft(reversed(target.parts[1:] if target.is_absolute() else target.parts))
             current = Path("/") if target.is_absolute() else current
         self.names.add(current)
         return current

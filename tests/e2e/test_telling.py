@@ -47,7 +47,7 @@ async def test_an_edit_is_told_with_a_contact_sheet(standin: KometaInstall, conf
         assert "overlays/shows.yml" in embed["description"]
         assert "text(SHOWN)" in embed["description"]
         assert embed["url"].endswith(f"/runs/{second.id}/")
-        assert "edit 2 of this session" in embed["footer"]["text"]
+        assert "edit 2 in a row" in embed["footer"]["text"]
         sheet = Image.open(io.BytesIO(message.files["changes.jpg"]))
         assert sheet.width > 300
         assert "before" in message.payload["attachments"][0]["description"]

@@ -8,7 +8,7 @@ from sidecar.engine.messages import end_of
 from sidecar.model import Outcome, OutcomeKind, Severity, Shard, ShardEnd
 from sidecar.pipeline.again import joined, second_attempts
 
-FOLDER = Path("/work/run")
+FOLDER = Path("/exchange/work/run")
 SHARDS = tuple(Shard(index=index, token=f"token-{index}", home=FOLDER / str(index), targets=()) for index in range(3))
 
 

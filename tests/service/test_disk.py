@@ -51,12 +51,23 @@ def small_disk(short_dir: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def read_only(place: Path) -> Iterator[None]:
     """``place`` as it is, but read-only for everything that is opened from now on (what is open for writing stays so)."""
-    subprocess.run(["mount", "--bind", place, place], check=True, capture_output=True)
+    aside = place.with_name(f"{place.name}-read-only")  # where nobody writes: a mount that is being written to cannot be made read-only
+    aside.mkdir()
+    _mount("--bind", place, aside)
     try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True, capture_output=True)
+        _mount("-o", "remount,bind,ro", aside)
+        _mount("--bind", aside, place)
+    finally:
+        subprocess.run(["umount", "-l", aside], check=True, capture_output=True)
+        aside.rmdir()
+    try:
         yield
     finally:
         subprocess.run(["umount", "-l", place], check=True, capture_output=True)
+
+
+def _mount(*arguments: str | Path) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
 
 
 @contextlib.contextmanager
