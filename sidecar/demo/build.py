@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sidecar.demo import content
-from sidecar.demo.items import EPOCH, Library, Rating
-
-if TYPE_CHECKING:
-    from sidecar.demo.world import World
+from sidecar.demo.items import EPOCH, Item, Library, Rating
+from sidecar.demo.media import MediaFile
 
 
-def add_movie(world: World, library: Library, key: int, fact: content.MovieFact, number: int) -> None:
+class Shelves(Protocol):
+    """What is filled: see ``World``."""
+
+    def add_library(self, kind: str, title: str) -> Library: ...
+
+    def file(self, profile: str, path: str, duration: int) -> MediaFile: ...
+
+    def make(self, rating_key: int, kind: str, section: int, title: str, **fields: object) -> Item: ...
+
+
+def add_movie(world: Shelves, library: Library, key: int, fact: content.MovieFact, number: int) -> None:
     folder = f"{library.location}/{_safe(fact.title)} ({fact.year})"
     edition = f" {{edition-{_safe(fact.edition)}}}" if fact.edition else ""
     duration = fact.minutes * 60_000 + number % 60 * 1000
@@ -59,7 +67,7 @@ def add_movie(world: World, library: Library, key: int, fact: content.MovieFact,
     )
 
 
-def add_shows(world: World, key: int) -> None:
+def add_shows(world: Shelves, key: int) -> None:
     library = world.add_library("show", "Shows")
     for number, fact in enumerate(content.SHOWS):
         show_key = key
@@ -131,7 +139,7 @@ def add_shows(world: World, key: int) -> None:
                 key += 1
 
 
-def add_music(world: World, key: int) -> None:
+def add_music(world: Shelves, key: int) -> None:
     library = world.add_library("artist", "Music")
     for fact in content.ARTISTS:
         folder = f"{library.location}/{_safe(fact.name)}"
