@@ -172,7 +172,7 @@ async def test_render_now(desk: Desk, tab: Page) -> None:
     async with running(Site(desk.root)) as site:
         await live(tab, site)
         await tab.get_by_role("button", name="Render now").click()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while site.asked.renders == 0:
                 await asyncio.sleep(0.02)
         assert site.asked.renders == 1

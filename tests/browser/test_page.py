@@ -37,7 +37,7 @@ async def plain_server(directory: Path) -> AsyncIterator[str]:
     )  # fmt: skip
     try:
         assert process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             line = (await process.stdout.readline()).decode()
         yield f"http://127.0.0.1:{line.split(' port ')[1].split()[0]}"
     finally:
@@ -357,7 +357,7 @@ async def test_login(desk: Desk, tab: Page) -> None:
         await tab.goto(site.url)
         await tab.locator("#pulse[data-pulse=live]").wait_for()
         await tab.get_by_role("button", name="Render now").click()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while site.asked.renders == 0:
                 await asyncio.sleep(0.02)
         # Who comes from another site has no cookie at first, and is let in all the same.

@@ -241,7 +241,7 @@ async def test_killed_at_any_moment_nothing_is_lost(standin: KometaInstall, conf
                     pass
         finally:
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 await process.communicate()
         assert process.returncode == 0
         assert plex.writes == []

@@ -85,13 +85,13 @@ async def test_a_worker_that_comes_back_is_found_again(
         await reached(engine)
         worker.kill()
         await worker.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while engine.info is not None:
             await asyncio.sleep(0.01)
     with pytest.raises(EngineAway, match="no worker at"):
         await engine.start()
     async with running(exchange, kometa):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while engine.info is None:
                 await asyncio.sleep(0.05)
 

@@ -34,7 +34,7 @@ async def test_answers_are_at_hand_at_once_and_on_disk_later(tmp_path: Path, mon
     for key in KEYS[:8]:
         await kept.keep_beside(key, Entry(200, (), b"x", time.time()), spawn)
         assert kept.at_hand(key, 60)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while len(disk) < 8:
             await asyncio.sleep(0.02)
 
@@ -44,7 +44,7 @@ async def test_a_burst_without_end_is_written_all_the_same(tmp_path: Path, monke
     monkeypatch.setattr(answers, "BURST", 3)
     disk = opened(tmp_path)
     kept = Answers(disk, memory=100_000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while len(disk) == 0:
             await kept.keep_beside(KEYS[0], Entry(200, (), b"x", time.time()), spawn)
             await asyncio.sleep(0.01)

@@ -157,7 +157,7 @@ async def test_a_renderer_that_does_not_read_a_kept_answer_is_let_go(directory: 
         reader, writer = await asyncio.open_unix_connection(str(directory / "g.sock"), limit=1000)
         writer.write(line)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while any(gateway._runners[0].server.connections):  # type: ignore[union-attr]
                 await asyncio.sleep(0.05)
         writer.close()
@@ -333,7 +333,7 @@ async def test_readers_who_go_take_nothing_from_those_who_wait(bench: Bench, gon
     bench.plex.answer = lambda seen: Reply(library(seen).body, wait=0.0 if go.is_set() else 0.3)
     question = Canonical("GET", ("library", "metadata", "1"))
     readers = [asyncio.create_task(reads.read(question, {})) for _ in range(3)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not bench.plex.requests:
             await asyncio.sleep(0.01)
     go.set()
@@ -358,7 +358,7 @@ async def test_shards_share_a_failure_too(tmp_path: Path) -> None:
 async def test_who_asks_another_host_may_go(tmp_path: Path) -> None:
     async with Upstream(lambda seen: Reply(b"mine", wait=0.3)) as host, outside(tmp_path, {"api.themoviedb.org": host.url}) as bench:
         tasks = [asyncio.create_task(bench.fetch(ask())) for _ in range(3)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not host.requests:
                 await asyncio.sleep(0.01)
         tasks[0].cancel()

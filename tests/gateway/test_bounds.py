@@ -46,7 +46,7 @@ async def _gateway(directory: Path, **limits: float) -> AsyncIterator[tuple[Gate
 
 
 async def _until_closed(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         return await reader.read()
 
 
@@ -108,7 +108,7 @@ async def test_so_many_connections_at_a_time(directory: Path) -> None:
         assert await _until_closed(reader) == b""
         writer.close()
         held[0][1].close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while True:
                 reader, writer = await asyncio.open_unix_connection(str(directory / "g.sock"))
                 writer.write(READ)

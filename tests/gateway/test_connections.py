@@ -163,7 +163,7 @@ async def test_idle_connections_end(plex: Upstream, kept: Connections, monkeypat
     await asyncio.sleep(0.1)
     plex.answer = lambda seen: Reply(b"", wait=0.05)
     await asyncio.gather(kept.get("/2", {}, most=100), kept.get("/3", {}, most=100))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while plex._writers:
             await asyncio.sleep(0.05)
     await kept.get("/4", {}, most=100)
@@ -174,7 +174,7 @@ async def test_the_close_ends_connections_in_use_too(plex: Upstream, kept: Conne
     await kept.get("/1", {}, most=100)
     plex.answer = lambda seen: Reply(b"x", wait=30.0)
     task = asyncio.create_task(kept.get("/2", {}, most=100))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while len(plex.requests) < 2:
             await asyncio.sleep(0.01)
     await kept.close()

@@ -58,7 +58,7 @@ async def gateway_to(url: str, token: str, directory: Path, *, watched: bool = T
 
 
 async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not so():
             await asyncio.sleep(0.005)
 

@@ -466,7 +466,7 @@ async def test_it_serves_until_it_is_stopped(state: State) -> None:
     house.notifier._inbox.put_nowait(lambda: house.reviews["nothing"])  # type: ignore[arg-type,return-value]  # raises KeyError
     task = asyncio.create_task(house.notifier.serve())
     house.notifier.ended(run(1, RunState.FAILED, problem="x"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not other.got or not await state.letters(LetterState.DEAD):
             await asyncio.sleep(0.01)
         house.notifier.ended(run(2))

@@ -39,7 +39,7 @@ async def asking(chooser: Chooser, quiet: float = 0.02, longest: float = 5.0) ->
 
 
 async def until(got: list[Change], count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while len(got) < count:
             await asyncio.sleep(0.005)
 
@@ -61,7 +61,7 @@ async def test_a_burst_is_one_render() -> None:
 
 async def test_an_endless_burst_is_rendered_all_the_same() -> None:
     async with asking(Chooser(), quiet=0.2, longest=0.3) as (asks, got):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not got:
                 asks.library("Movies")
                 await asyncio.sleep(0.01)

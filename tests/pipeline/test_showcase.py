@@ -93,7 +93,7 @@ async def test_the_disk_is_well_when_all_who_missed_it_say_so(stage: Stage, monk
 
     serving = asyncio.create_task(stage.showcase.serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             stage.site.full = True
             stage.showcase.begin(stage.current(drawn=False))
             await until((False, "no space left"))

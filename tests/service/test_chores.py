@@ -37,7 +37,7 @@ async def test_works_are_done_in_order_and_once_each(tmp_path: Path) -> None:
         assert chores.waiting == 3
         with pytest.raises(KeyError):
             chores.enqueue("unknown")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             serving = asyncio.create_task(chores.serve())
             while len(chores.done) < 3:
                 await asyncio.sleep(0.01)

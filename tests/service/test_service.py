@@ -72,7 +72,7 @@ class Daemon:
     plex: DemoPlex
 
     async def stopped(self) -> int:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             return await self.process.wait()
 
 

@@ -37,7 +37,7 @@ class Watched:
             self.changes.put_nowait(change)
 
     async def next(self) -> Change:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             return await self.changes.get()
 
     async def until(self, path: Path) -> Change:
@@ -458,7 +458,7 @@ def test_polling_where_the_kernel_gives_no_more_watches(config: Path, limit: str
 
 async def test_a_closed_save_does_not_wait_for_the_long_window(config: Path) -> None:
     watcher = Watcher(config, timing=Timing(closed=0.1, written=60.0, cap=60.0))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async for change in watcher.changes():
             if change.reason == "start":
                 in_place(config / "config.yml", "closed\n")

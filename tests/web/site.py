@@ -183,7 +183,7 @@ async def raw(port: int, request: bytes) -> tuple[int, str]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             answer = (await reader.read()).decode("utf-8", "replace")
     finally:
         writer.close()

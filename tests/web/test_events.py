@@ -86,7 +86,7 @@ def test_data_stays_on_one_line() -> None:
 
 async def read_event(answer: ClientResponse) -> dict[str, str]:
     fields: dict[str, str] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while True:
             line = (await answer.content.readline()).decode().rstrip("\n")
             if not line:
@@ -99,7 +99,7 @@ async def read_event(answer: ClientResponse) -> dict[str, str]:
 
 
 async def until_listening(site: Site, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while site.events.listeners != count:
             await asyncio.sleep(0.01)
 
@@ -121,7 +121,7 @@ async def test_streams_and_resumes_over_http(site_files: Path) -> None:
 
 async def test_idle_streams_show_signs_of_life(site: Site) -> None:
     async with running(Site(site.gallery), heartbeat=0.05) as quick, quick.session() as client, client.get("/api/v1/events") as stream:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while (await stream.content.readline()) != b": still here\n":
                 pass
 

@@ -20,7 +20,7 @@ async def test_a_request_whose_head_does_not_come_is_ended(site_files: Path, hal
         for before in (b"", whole):
             reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
             writer.write(before + half)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 assert (await reader.read()).count(b"HTTP/1.1 200") == bool(before)
             writer.close()
             await writer.wait_closed()
