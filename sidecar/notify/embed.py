@@ -15,20 +15,12 @@ from sidecar.notify.message import facts, percent
 from sidecar.notify.payload import Message
 
 CONTENT: Final = 2000
-TITLE: Final = 256
-DESCRIPTION: Final = 4096
-FIELDS: Final = 25
-FIELD_NAME: Final = 256
-FIELD_VALUE: Final = 1024
-FOOTER: Final = 2048
-TOTAL: Final = 6000
-"""Of title, description, field names and values and footer together."""
 ALT_TEXT: Final = 1024
 SILENT: Final = 1 << 12
 """Message flag SUPPRESS_NOTIFICATIONS."""
 
 _OURS: Final = {"title": 256, "description": 2000, "value": 1000, "footer": 200}
-"""What we use of them: with four fields it can never be more than TOTAL."""
+"""Characters that we use of Discord's 256, 4096, 1024 and 2048: with four fields it can never be more than 6000, all together."""
 _COLOURS: Final = {"info": 0x3B82F6, "success": 0x22C55E, "warning": 0xF59E0B, "error": 0xEF4444}
 _SPECIAL: Final = re.compile(r"([\\*_~|`<>\[\]])")
 _AT_START: Final = re.compile(r"^(\s*)([#+-]|\d+[.)])", re.MULTILINE)
@@ -90,7 +82,7 @@ def embed(message: Message, *, picture: str = "", too_large: bool = False) -> di
 
 
 def size(made: dict[str, Any]) -> int:
-    """What counts towards TOTAL."""
+    """What counts towards Discord's limit for a whole embed."""
     texts = [made.get("title", ""), made.get("description", ""), made.get("footer", {}).get("text", "")]
     texts += [text for field in made.get("fields", ()) for text in (field["name"], field["value"])]
     return sum(units(text) for text in texts)

@@ -138,11 +138,6 @@ def changed_since(pictures: Sequence[Picture], before: Sequence[Picture]) -> tup
     return tuple(p.target.id for p in pictures if p.state in _GOOD and old.get(p.target.id) != _shown(p))
 
 
-def carry_over(picture: Picture, last: Picture | None) -> Picture:
-    """A failed picture keeps the base art that an earlier run saw, so that its card is not blank."""
-    return replace(picture, before=last.before) if last and picture.before is None else picture
-
-
 _GOOD = (PictureState.RENDERED, PictureState.UNTOUCHED)
 
 

@@ -49,11 +49,6 @@ class Shot:
     def square(self) -> bool:
         return self.width > 0 and abs(self.width - self.height) * 20 < self.width
 
-    @property
-    def kilobytes(self) -> str:
-        """``218 kB``, for people."""
-        return f"{max(1, round(self.size / 1000)):,} kB".replace(",", "\u202f")
-
 
 class Images:
     """What is already published is remembered, so that a publish touches new pictures only."""

@@ -71,10 +71,6 @@ class Finder:
         """Lexically inside the config directory."""
         return path.is_relative_to(self.config_dir)
 
-    def of_kometa(self, path: Path) -> bool:
-        """Part of Kometa's own installation (and no part of the config directory in it)."""
-        return self.kometa_home is not None and path.is_relative_to(self.kometa_home) and not self.inside(path)
-
     def strays(self, path: Path, *, named: Path | None = None) -> Path | None:
         """Where a link leads outside the allowed directories; ``named``: a directory that the config itself names."""
         real = path.resolve()

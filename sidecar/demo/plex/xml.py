@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from sidecar.demo.items import TAG_FIELDS, TYPES, Item, Library
+from sidecar.demo.items import TAG_FIELDS, Item, Library
 from sidecar.demo.media import MediaFile
 from sidecar.demo.world import World
 
@@ -264,8 +264,3 @@ def setting(
 
 def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def kind_number(item: Item) -> int:
-    """Plex's number of the item's type."""
-    return TYPES[item.type]
