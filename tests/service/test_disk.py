@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -71,15 +71,19 @@ def _mount(*arguments: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def filled(place: Path, leave: int) -> Iterator[None]:
-    """All but ``leave`` bytes of the disk taken by a file."""
+def filled(place: Path, leave: int) -> Iterator[Callable[[], None]]:
+    """All but ``leave`` bytes of the disk taken by a file; what is given does it once more, where the daemon cleared something away."""
     filler = place / "filler"
-    with filler.open("wb") as file:
-        while (free := (disk := os.statvfs(place)).f_bavail * disk.f_frsize - leave) > 0:
-            with contextlib.suppress(OSError):  # the daemon took some of it meanwhile
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + max(4096, free))
+
+    def fill() -> None:
+        with filler.open("ab") as file:
+            while (free := (disk := os.statvfs(place)).f_bavail * disk.f_frsize - leave) > 0:
+                with contextlib.suppress(OSError):  # the daemon took some of it meanwhile
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + max(4096, free))
+
+    fill()
     try:
-        yield
+        yield fill
     finally:
         filler.unlink()
 
@@ -98,12 +102,13 @@ async def test_a_full_disk_is_told_and_survived(standin: KometaInstall, small_di
     async with house(standin, config, small_disk / "data", world=small_world()) as home:
         await home.run("done")
         for number, leave in enumerate((2_000_000, 600_000, 200_000, 60_000, 8_192, 0)):
-            with filled(small_disk, leave):
+            with filled(small_disk, leave) as fill:
                 ended = home.ended
                 assert all(part.ok for part in home.app.showcase.health)
                 movies.write_text(text.replace("text(", f"text({number} ") + f"# {number}\n")
                 await home.until(lambda ended=ended: home.ended > ended or any(not part.ok for part in home.app.showcase.health))  # type: ignore[misc]
                 felt.append((leave, [part.detail for part in home.app.showcase.health if not part.ok]))
+                fill()
                 await home.app.upkeep.chores.do("health")
                 if leave == 0:
                     assert "disk" in await reasons(home)
