@@ -62,6 +62,12 @@ class Recent(Generic[T]):
                 _, old = self._held.popitem(last=False)
                 self._weight -= self._weigh(old)
 
+    def drop(self, key: object) -> None:
+        """Holds the value under ``key`` no longer."""
+        with self._lock:
+            value = self._held.pop(key, None)
+            self._weight -= 0 if value is None else self._weigh(value)
+
 
 def _weight(entry: Entry) -> int:
     return len(entry.body) + sum(len(name) + len(value) for name, value in entry.headers) + 300
@@ -119,6 +125,13 @@ class Answers:
         elif not self._writing:
             self._writing = True
             spawn(self._flush_later(), "plex cache")
+
+    async def forget(self, key: str) -> None:
+        """Forgets an answer that turned out to be none."""
+        self._recent.drop(key)
+        before = self._unwritten.pop(key, None)
+        self._waiting -= len(before.body) if before else 0
+        await asyncio.to_thread(self._disk.forget, key)
 
     async def _flush_later(self) -> None:
         """Writes once the burst of reads is over: files are not what a render should wait for."""

@@ -122,6 +122,12 @@ class DiskCache:
                 self._drop(before)
             self._evict()
 
+    def forget(self, key: str) -> None:
+        """Forgets the answer under ``key``, if there is one."""
+        with self._lock:
+            if key in self._lines:
+                self._forget(key)
+
     def prune(self, unused: float) -> tuple[int, int]:
         """Forgets what was neither stored nor used for ``unused`` seconds; returns how many answers, and bytes."""
         before = time.time() - unused

@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sidecar.gateway.canonical import Canonical
 from sidecar.gateway.plex import Declined
@@ -43,6 +43,18 @@ MOST: Final = 200
 """More targets than this at one level are read whole: the address would grow too long."""
 BATCH: Final = 100
 
+
+class Server(Protocol):
+    """Whose listings they are. What was found is believed of the very same server only..."""
+
+    @property
+    def who(self) -> str: ...
+
+    @property
+    def word(self) -> str | None:
+        """...and where its items are, only until something changes there, if that is known."""
+
+
 _Places = dict[int, tuple[int, str]]
 Read = Callable[[Canonical], Awaitable[bytes]]
 
@@ -64,13 +76,13 @@ class Levels:
         self._asked: dict[tuple[str, int, str, tuple[int, ...]], tuple[float, str]] = {}
         self._lock = asyncio.Lock()
 
-    async def narrowed(self, request: Canonical, server: str, section: int, scope: Scope, read: Read) -> Narrowed | None:
+    async def narrowed(self, request: Canonical, server: Server, section: int, scope: Scope, read: Read) -> Narrowed | None:
         """How to ask ``request`` for the targets alone; None where it must be read whole. Errors of ``read`` are passed on."""
         number = narrowable(request)
         if number is None:
             return None
         async with self._lock:  # shards ask at the same time; the first finds out for all
-            places = await self._places(server, scope, read)
+            places = await self._places(server.word or server.who, scope, read)
             if places is None:
                 return None
             number = number or _top(places, section)
@@ -82,15 +94,15 @@ class Levels:
                 return Narrowed(())
             if len(keys) > MOST:
                 return None
-            field = await self._honoured(server, section, number, keys, read)
+            field = await self._honoured(server.who, section, number, keys, read)
             return Narrowed(keys, field) if field else None
 
-    async def _places(self, server: str, scope: Scope, read: Read) -> _Places | None:
+    async def _places(self, state: str, scope: Scope, read: Read) -> _Places | None:
         """Rating key -> (library section, level) of everything visible, from the items' own metadata, in batches.
 
         What Plex does not have any more is left out. None where an answer does not say where its items are.
         """
-        known = self._found.get((server, scope))
+        known = self._found.get((state, scope))
         if known and time.monotonic() - known[0] < REMEMBERED:
             return known[1]
         places: _Places = {}
@@ -105,13 +117,13 @@ class Levels:
                 (item.get("ratingKey") or "", item.get("librarySectionID") or root.get("librarySectionID") or "", item) for item in root
             ]
             if not all(key.isdecimal() and section.isdecimal() for key, section, _ in found):
-                return self._believe(server, scope, None)
+                return self._believe(state, scope, None)
             places.update({int(key): (int(section), item.get("type") or "") for key, section, item in found})
-        return self._believe(server, scope, places)
+        return self._believe(state, scope, places)
 
-    def _believe(self, server: str, scope: Scope, places: _Places | None) -> _Places | None:
+    def _believe(self, state: str, scope: Scope, places: _Places | None) -> _Places | None:
         _forget_old(self._found)
-        self._found[(server, scope)] = (time.monotonic(), places)
+        self._found[(state, scope)] = (time.monotonic(), places)
         return places
 
     async def _honoured(self, server: str, section: int, number: str, keys: tuple[int, ...], read: Read) -> str:

@@ -19,7 +19,7 @@ from sidecar.gateway.narrow import Levels, with_keys
 from sidecar.gateway.plex import passed_on
 from sidecar.gateway.policy import Verdict, View
 from sidecar.gateway.reads import HIT, PlexReads
-from sidecar.gateway.scope import EMPTY, Page, cut, cut_listing
+from sidecar.gateway.scope import EMPTY, Garbled, Page, cut, cut_listing
 from sidecar.model import Scope
 
 CUTS: Final = 32 * 1024 * 1024
@@ -56,27 +56,34 @@ class Reading:
             self._counters[HIT] += 1
             return wire.xml(known[1], key.age - age)
         now, asked = time.time(), [time.time()]
+        parts: list[tuple[Canonical, Mapping[str, str]]] = []
 
         async def read(request: Canonical, headers: Mapping[str, str]) -> bytes:
+            parts.append((request, headers))
             entry = await reads.dated(request, headers, key if request is verdict.send else None)
             asked.append(entry.stored)
             return entry.body
 
-        data = await self._cut(headers, read, reads.client.server.name, verdict, scope)
+        try:
+            data = await self._cut(headers, read, reads, verdict, scope)
+        except Garbled:  # one of them is no answer, and none of them is to be believed for it
+            for part in parts:
+                await reads.forget(*part)
+            raise
         age = max(0.0, now - min(asked))  # it is as old as the oldest part that it was made of
         if key:
             self._cuts.put(place, (time.monotonic() - age, data))
         self._counters["answered" if data is EMPTY else "forwarded"] += 1
         return wire.xml(data, key.age - age if key else 0.0)
 
-    async def _cut(self, headers: Mapping[str, str], read: _Read, server: str, verdict: Verdict, scope: Scope) -> bytes:
+    async def _cut(self, headers: Mapping[str, str], read: _Read, reads: PlexReads, verdict: Verdict, scope: Scope) -> bytes:
         view = verdict.rule.view
         if view not in _PAGED:
             return cut(await read(verdict.send, headers), view, scope)
         page = _page(verdict.send, headers)
         whole = verdict.send.without(_START, _SIZE)
         if view is View.LISTING and verdict.section is not None:
-            narrowed = await self._levels.narrowed(whole, server, verdict.section, scope, lambda request: read(request, {}))
+            narrowed = await self._levels.narrowed(whole, reads, verdict.section, scope, lambda request: read(request, {}))
             if narrowed and not narrowed.keys:
                 return EMPTY
             whole = with_keys(whole, narrowed.field, narrowed.keys) if narrowed else whole
@@ -115,8 +122,9 @@ class Reading:
         async with reads.client.stream(verdict.send, request.headers) as upstream:
             self._counters["forwarded"] += 1
             response = web.StreamResponse(headers={name: upstream.headers[name] for name in _PASSED if name in upstream.headers})
-            if (upstream.content_length or 0) > MOST_KEPT or "Content-Encoding" in upstream.headers:
-                taken.whole = False
+            known = "Content-Length" in upstream.headers or "Transfer-Encoding" in upstream.headers
+            if not known or (upstream.content_length or 0) > MOST_KEPT or "Content-Encoding" in upstream.headers:
+                taken.whole = False  # what ends with its connection may have been cut short
             arrived = await wire.stream(request, upstream, response, taken.take)
             taken.whole &= arrived
             return response

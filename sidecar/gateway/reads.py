@@ -13,9 +13,11 @@ from weakref import WeakValueDictionary
 from sidecar.gateway.answers import MOST_KEPT, Answers, Spawn
 from sidecar.gateway.cache import Entry
 from sidecar.gateway.canonical import Canonical, canonicalise
+from sidecar.gateway.capture import NotAPicture, identify
 from sidecar.gateway.fresh import PICTURE, SETTLED, max_age, stamp
 from sidecar.gateway.freshness import Freshness
 from sidecar.gateway.plex import PlexClient, passed_on
+from sidecar.gateway.scope import Garbled, parse
 
 HIT: Final = "plex_hits"
 
@@ -41,13 +43,14 @@ class PlexReads:
         self._spawn = spawn
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         server = client.server
-        self._who = f"{server.url}\n{hashlib.sha256(server.token.get_secret_value().encode()).hexdigest()}"
+        self.who = f"{server.url}\n{hashlib.sha256(server.token.get_secret_value().encode()).hexdigest()}"
+        """Says which server this is, and whose token is used."""
 
     @property
     def word(self) -> str | None:
-        """Says which server this is, whose token is used, and its epoch; None while nobody vouches for that."""
+        """As ``who``, and the server's epoch; None while nobody vouches for that."""
         epoch = self.freshness.epoch
-        return f"{self._who}\n{epoch}" if epoch else None
+        return f"{self.who}\n{epoch}" if epoch else None
 
     def key(self, request: Canonical, headers: Mapping[str, str]) -> Key | None:
         """The place of the answer to a read; None where it cannot be kept. Headers that do not reach Plex do not count."""
@@ -58,13 +61,13 @@ class PlexReads:
         if age <= 0:
             return None
         along = "".join(f"\n{name}:{value}" for name, value in sorted(passed_on(headers).items()))
-        return Key(hashlib.sha256(f"{self._who}\n{epoch}\n{request.target}{along}".encode()).hexdigest(), age)
+        return Key(hashlib.sha256(f"{self.who}\n{epoch}\n{request.target}{along}".encode()).hexdigest(), age)
 
     def picture_key(self, request: Canonical) -> Key | None:
         """As ``key``. A picture whose address carries the time of its last change outlives changes of other things."""
         at = stamp(request)
         if at is not None and time.time() - at > SETTLED and self.freshness.epoch is not None:
-            return Key(hashlib.sha256(f"{self._who}\n{request.target}".encode()).hexdigest(), PICTURE)
+            return Key(hashlib.sha256(f"{self.who}\n{request.target}".encode()).hexdigest(), PICTURE)
         return self.key(request, {})
 
     async def read(self, request: Canonical, headers: Mapping[str, str]) -> bytes:
@@ -105,7 +108,7 @@ class PlexReads:
             return known.body
         asked = time.time()
         data = ask()
-        if data is not None and len(data) <= MOST_KEPT:
+        if data is not None and len(data) <= MOST_KEPT and _sound(data):
             self._answers.keep(key.name, Entry(200, (), data, asked))
         return data
 
@@ -123,6 +126,24 @@ class PlexReads:
             known = await asyncio.to_thread(self._answers.recall, key.name, key.age)
         return known
 
+    async def forget(self, request: Canonical, headers: Mapping[str, str]) -> None:
+        """Not to believe again what was answered to a read: it is garbled."""
+        key = self.key(request, headers)
+        if key is not None:
+            await self._answers.forget(key.name)
+
     async def keep(self, key: Key, entry: Entry) -> None:
         """Keeps an answer; on disk beside the work."""
         await self._answers.keep_beside(key.name, entry, self._spawn)
+
+
+def _sound(data: bytes) -> bool:
+    """Whether an answer is what it should be, XML of Plex's or a picture: what a server says while it starts is not kept."""
+    try:
+        parse(data)
+    except Garbled:
+        try:
+            identify(data, "poster")
+        except NotAPicture:
+            return False
+    return True

@@ -173,10 +173,12 @@ async def cut_listing(source: Source, scope: Scope, page: Page, *, subtree: bool
     """
     if page.size == 0:
         head = parse(await source(0, 0))
+        total = _number(head.get("totalSize"))
+        unpaged = total is None and any(_is_item(child) for child in head)
         _keep(head, lambda child: not _is_item(child))
-        if _number(head.get("totalSize")) in (None, 0):
+        if not total and not unpaged:
             return render(_sized(head, size=0, total=0, start=page.start))
-        if head.find("Meta") is not None:
+        if not unpaged and head.find("Meta") is not None:
             # Asked for what can be filtered, not for items: counting them would read the whole library for nothing.
             head.attrib.pop("totalSize", None)
             head.set("size", "0")
@@ -186,13 +188,13 @@ async def cut_listing(source: Source, scope: Scope, page: Page, *, subtree: bool
     start = 0
     for _ in range(PAGES):
         root = parse(await source(start, PAGE))
-        items = [child for child in root if _is_item(child)]
-        kept += [child for child in items if _listed(child, scope, subtree=subtree)]
+        rows = [child for child in root if child.tag != "Meta"]  # counted is also what is no item: "All episodes" of a show
+        kept += [child for child in rows if _is_item(child) and _listed(child, scope, subtree=subtree)]
         total = _number(root.get("totalSize"))
         if first is None:
             first = root
-        start += len(items)
-        if not items or total is None or start >= total:  # no totalSize: this server does not page this listing
+        start += min(len(rows), PAGE)
+        if not rows or total is None or start >= total:  # no totalSize: this server does not page this listing
             break
     else:
         raise Garbled("a listing of Plex does not come to its end")

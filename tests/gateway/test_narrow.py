@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -254,9 +255,16 @@ async def test_shards_find_out_once(directory: Path) -> None:
         assert len(plex.requests) == 1 + 1 + 5
 
 
+@dataclass(frozen=True)
+class _Server:
+    who: str
+    word: str | None
+
+
 async def test_a_listing_of_a_library_in_which_nothing_is_visible() -> None:
     async def read(_request: Canonical) -> bytes:
         return b'<MediaContainer librarySectionID="2"><Video ratingKey="1" type="movie"/></MediaContainer>'
 
     scope = Scope(targets=frozenset({1}), visible=frozenset({1}), sections=frozenset({1, 2}))
-    assert await narrow.Levels().narrowed(canonical("includeGuids=1"), "plex-0", 1, scope, read) == narrow.Narrowed(())
+    server = _Server("a server", None)
+    assert await narrow.Levels().narrowed(canonical("includeGuids=1"), server, 1, scope, read) == narrow.Narrowed(())
