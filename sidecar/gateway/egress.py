@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +25,7 @@ from sidecar.gateway import swap
 from sidecar.gateway.admit import OWN, PRIVATE_HOSTS, Origin, admit
 from sidecar.gateway.cache import DiskCache, Entry
 from sidecar.gateway.canonical import Refusal
+from sidecar.gateway.pace import LONGEST_REST, MAX_WAIT, PER_HOST, RATES, Pace, asked_patience
 from sidecar.model import Grant, PlexServer, Problem, Severity
 
 DAY: Final = 86_400.0
@@ -35,12 +36,7 @@ TTL: Final[Mapping[str, float]] = {
     "assets.fanart.tv": 30 * DAY,
 }
 """Seconds that an answer of a host stays fresh; every other host: ``Egress.ttl``. Ratings and lists move by the day."""
-RATES: Final[Mapping[str, float]] = {"api.themoviedb.org": 40.0, "api.mdblist.com": 5.0, "api.trakt.tv": 3.0, "api.jikan.moe": 1.0}
-"""Requests per second and host; every other host: 10."""
-PER_HOST: Final = 6
 ATTEMPTS: Final = 3
-MAX_WAIT: Final = 10.0
-"""Seconds. A host that asks for more patience (Retry-After) is given up for this request."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -78,22 +74,6 @@ class Ask:
     body: bytes = b""
 
 
-@dataclass(slots=True)
-class _Pace:
-    """One host's share: so many at once, so many a second."""
-
-    gap: float
-    at_once: asyncio.Semaphore
-    next: float = 0.0
-
-    async def turn(self) -> None:
-        now = time.monotonic()
-        wait = self.next - now
-        self.next = max(now, self.next) + self.gap
-        if wait > 0:
-            await asyncio.sleep(wait)
-
-
 class Egress:
     """Asks other hosts for Kometa. Use between ``start`` and ``stop``."""
 
@@ -123,7 +103,7 @@ class Egress:
         self._ttl = ttl
         self._backoff = backoff
         self._resolver = resolver
-        self._paces: dict[str, _Pace] = {}
+        self._paces: dict[str, Pace] = {}
         self._asking: dict[str, asyncio.Future[tuple[Entry, tuple[Problem, ...]] | None]] = {}
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
@@ -264,15 +244,20 @@ class Egress:
     async def _ask(self, ask: Ask, grant: Grant, note: Callable[[Problem], None]) -> Entry:
         host = ask.origin.host
         gap = 0.0 if host in self._mapped else 1 / RATES.get(host, 10.0)  # mapped hosts are our own
-        pace = self._paces.setdefault(host, _Pace(gap, asyncio.Semaphore(PER_HOST)))
+        pace = self._paces.setdefault(host, Pace(gap, asyncio.Semaphore(PER_HOST)))
         attempt = 0
         while True:
             async with pace.at_once:
-                await pace.turn()
+                if not await pace.turn():
+                    entry, why = _later(pace.rest), ""
+                    break
                 entry, why, again = await self._once(ask, grant)
             attempt += 1
             tired = _tired(entry)
-            wait = _patience(entry, self._backoff * 2 ** (attempt - 1))
+            asked = asked_patience(dict(entry.headers)) if tired else None
+            if asked is not None:
+                pace.rest_until = max(pace.rest_until, time.monotonic() + min(asked, LONGEST_REST))
+            wait = self._backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5) if asked is None else asked  # noqa: S311 jitter, not a secret
             if not tired or not again or wait > MAX_WAIT or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(wait)
@@ -327,10 +312,15 @@ class Egress:
         return f"{host} stands for a private address; if it is your own {' or '.join(_own(host, grant))}, name it in {PRIVATE_HOSTS}"
 
     def _key(self, ask: Ask, grant: Grant) -> str:
-        """The question's fingerprint, the same from run to run although placeholders are not."""
+        """The question's fingerprint, the same from run to run although placeholders are not.
+
+        Another key is another question (whose lists?), but not of a recording, whose key may have been changed since.
+        """
         places = grant.placeholders
-        said = [ask.method, str(ask.origin), swap.neutral(ask.target, places), swap.neutral(ask.body.decode("latin-1"), places)]
-        said += [swap.neutral(ask.headers.get(name, ""), places) for name in _ASKING]
+        texts = [ask.target, ask.body.decode("latin-1"), *(ask.headers.get(name, "") for name in _ASKING)]
+        said = [ask.method, str(ask.origin), *(swap.neutral(text, places) for text in texts)]
+        if self._mode is Mode.LIVE:
+            said += [place.secret.get_secret_value() for place in swap.met(texts, places)]
         return hashlib.sha256("\0".join(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -362,17 +352,9 @@ def _is_private(error: aiohttp.ClientConnectorError) -> bool:
     return any(isinstance(cause, PrivateAddress) for cause in causes)
 
 
-def _patience(entry: Entry, backoff: float) -> float:
-    """Seconds to wait before asking again: what the host says (RFC 9110, 10.2.3), else a jittered backoff."""
-    said = dict(entry.headers).get("retry-after", "")
-    if said.isascii() and said.isdigit():
-        return float(said)
-    if said:
-        try:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-        except (ValueError, OverflowError):
-            pass
-    return backoff * random.uniform(0.5, 1.5)  # noqa: S311 jitter, not a secret
+def _later(seconds: float) -> Entry:
+    """What is answered for a host that is left alone."""
+    return Entry(429, (("content-type", "text/plain"), ("retry-after", str(math.ceil(seconds)))), b"asked to be left alone")
 
 
 def _failure(status: int, what: str) -> Entry:
