@@ -1,6 +1,7 @@
 """Starts a worker: ``python -m renderer --kometa HOME --socket PATH``, with the Python that Kometa runs with.
 
-Exit status: 0 told to stop, 2 wrong arguments, 3 this Kometa cannot be used (stderr's last line says why).
+Exit status: 0 told to stop, 2 wrong arguments, 3 this Kometa cannot be used (stderr's last line says why), 4 nowhere to listen,
+5 Kometa was changed on the disk: start the worker anew.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ def _serve(options: argparse.Namespace) -> int:
 
     from renderer import catalogue, speedups, warm  # after the cage: from here on Kometa's packages are loaded
     from renderer.forking import Forker
+    from renderer.installation import Installation
     from renderer.protocol import PROTOCOL
     from renderer.server import Server
 
     home, off = options.kometa.resolve(), frozenset(options.off)
+    installation = Installation(home)
     try:
         kometa = warm.load(home, options.cache, speedups.refused("preload", warm.version(home), off))
         layout = warm.layout(options.layout)
@@ -68,6 +71,7 @@ def _serve(options: argparse.Namespace) -> int:
         "protocol": PROTOCOL,
         "worker": __version__,
         "kometa": kometa.version,
+        "build": installation.build,
         "python": ".".join(map(str, sys.version_info[:3])),
         "pillow": warm.pillow(),
         "layout": layout,
@@ -106,12 +110,16 @@ def _serve(options: argparse.Namespace) -> int:
             idle=idle,
             linger=options.linger,
             catalogue=lambda: catalogue.read(kometa.home, kometa.version),
+            changed=installation.changed,
         )
     except OSError as error:
         print(f"the worker cannot listen at {options.socket}: {error.strerror or error}{_owner(options.socket)}", file=sys.stderr)  # noqa: T201  # likewise
         return 4
     warm.settle()
     server.run()
+    if server.outdated:
+        print(f"Kometa in {home} was changed: the worker ends, for another to be started", file=sys.stderr)  # noqa: T201  # likewise
+        return 5
     return 0
 
 

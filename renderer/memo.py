@@ -72,10 +72,17 @@ class Memo:
         for template in templates.values() if isinstance(templates, dict) else ():
             self._digest(template)
 
+    def overlook(self, data: Any) -> None:
+        """Forget about ``data``, which nobody will be given any more."""
+        templates = data.get("templates")
+        for template in templates.values() if isinstance(templates, dict) else ():
+            self._digests.pop(id(template), None)
+
     def load(self, path: Path) -> None:
         """What an earlier worker kept in ``path``; a file that is not there, or damaged, holds nothing."""
         try:
-            kept = json.loads(path.read_bytes())
+            check, _, text = path.read_bytes().partition(b"\n")
+            kept = json.loads(text) if check.decode() == hashlib.sha256(text).hexdigest() else None
         except (OSError, ValueError):
             return
         self.learn(kept, [])
@@ -88,7 +95,8 @@ class Memo:
         self._unsaved = False
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            beside.write_text(json.dumps(self._kept), encoding="utf-8")
+            text = json.dumps(self._kept).encode()
+            beside.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
             os.replace(beside, path)  # noqa: PTH105  # Path.replace is the same; the name says that it is atomic
         except OSError:
             beside.unlink(missing_ok=True)

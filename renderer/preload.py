@@ -21,6 +21,8 @@ MOST = 200
 """Kometa's files held."""
 MOST_TEXTS = 40
 """Other files held; those not asked for longest go."""
+MOST_CHARACTERS = 1024 * 1024
+"""Characters of these together, each text as often as it is held: parsed, they take sixty times that. The newest is held anyway."""
 LONGEST = 512 * 1024
 """Characters of another file."""
 MOST_COPIES = 12
@@ -33,14 +35,21 @@ Task = tuple[str, str]
 
 
 class Preload:
-    """The parent's, and by fork each child's. ``home`` is Kometa's; ``look`` is shown what was parsed."""
+    """The parent's, and by fork each child's. ``home`` is Kometa's.
 
-    def __init__(self, home: Path, look: Callable[[Any], None] = lambda _data: None) -> None:
+    ``look`` is shown what was parsed, ``overlook`` what is held no more.
+    """
+
+    def __init__(
+        self, home: Path, look: Callable[[Any], None] = lambda _data: None, overlook: Callable[[Any], None] = lambda _data: None
+    ) -> None:
         self._look = look
+        self._overlook = overlook
         self._home = os.path.realpath(home) + os.sep
         self._held: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
         self._stamps: dict[str, tuple[int, int]] = {}
-        self._texts: OrderedDict[str, None] = OrderedDict()
+        self._texts: OrderedDict[str, int] = OrderedDict()
+        """Their lengths."""
         self._wanted: dict[Task, int] = {}
         self._asked: list[Task] = []
         self._grant = ""
@@ -59,16 +68,26 @@ class Preload:
                 asked[task[0], task[1]] += 1
         for (name, text), times in asked.items():
             if text and len(text) <= LONGEST:
-                self._texts[name] = None
+                self._texts[name] = len(text)
                 self._texts.move_to_end(name)
             elif not self._ours(name) or len(self._stamps) >= MOST:
                 continue
             enough = min(MOST_COPIES, len(self._held.get(name, ())) + times)
             self._wanted[name, text] = max(self._wanted.get((name, text), 0), enough)
-        while len(self._texts) > MOST_TEXTS:
+        while len(self._texts) > MOST_TEXTS or (len(self._texts) > 1 and self._characters() > MOST_CHARACTERS):
             old, _ = self._texts.popitem(last=False)
-            self._held.pop(old, None)
+            self._drop(old)
             self._wanted = {task: times for task, times in self._wanted.items() if task[0] != old}
+
+    def _characters(self) -> int:
+        """Of all texts, held by now or wanted."""
+        times = {name: len(copies) for name, copies in self._held.items()}
+        times.update({name: wanted for (name, text), wanted in self._wanted.items() if text})
+        return sum(length * times.get(name, 1) for name, length in self._texts.items())
+
+    def _drop(self, name: str) -> None:
+        for copy in self._held.pop(name, ()):
+            self._overlook(copy["data"])
 
     def load(self, path: Path) -> None:
         """Kometa's files that an earlier worker had parsed, by its list in ``path``."""
@@ -92,7 +111,7 @@ class Preload:
         try:
             stamp = (0, 0) if text else _stamp(name)
             if not text and self._stamps.get(name, stamp) != stamp:
-                self._held.pop(name, None)
+                self._drop(name)
             loaded: Any = object.__new__(self._make.owner)
             self._make(loaded, None if text else name, text or None)
             whole = isinstance(loaded.data, dict) and bool(loaded.data) and (bool(text) or _stamp(name) == stamp)

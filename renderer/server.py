@@ -40,6 +40,7 @@ class Server:
     """Listens until ``shutdown`` or SIGTERM. ``hello`` is sent to whoever connects; ``spawn`` forks (see ``Spawn``).
 
     ``learn`` takes what children learnt; ``idle`` does a piece of work while there is no job, and says whether there was one.
+    ``changed`` says whether Kometa is another on the disk by now: then the worker ends (``outdated``), for another to be started.
     ``catalogue`` is the answer to the message of that name. ``linger``: seconds without any connection after which it ends.
     """
 
@@ -53,6 +54,7 @@ class Server:
         learn: Callable[[dict[str, Any]], None] = lambda _message: None,
         idle: Callable[[], bool] = lambda: False,
         catalogue: Callable[[], dict[str, Any]] | None = None,
+        changed: Callable[[], bool] = lambda: False,
         linger: float | None = None,
     ) -> None:
         self._path = path
@@ -61,6 +63,8 @@ class Server:
         self._learn = learn
         self._idle = idle
         self._catalogue = catalogue
+        self._changed = changed
+        self.outdated = False
         self._linger = linger
         self._lonely = time.monotonic()
         self._more = True
@@ -203,6 +207,8 @@ class Server:
     def _message(self, connection: Connection, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "ping":
+            if self._job is None and self._is_outdated():
+                return
             connection.send({"type": "pong", "n": message.get("n")})
         elif kind == "render":
             self._render(connection, message)
@@ -240,6 +246,8 @@ class Server:
         except BadOrder as error:
             connection.send({**refused, "detail": str(error)})
             return
+        if self._is_outdated():
+            return
         self._job, self._owner, self._ending, self._started = job, connection, "", time.monotonic()
         self._children = [Child(shard=order.shard) for order in job.orders]
         for child, order in zip(self._children, job.orders, strict=True):
@@ -254,6 +262,12 @@ class Server:
                 os.set_blocking(descriptor, False)
                 self._selector.register(descriptor, selectors.EVENT_READ, lambda _mask, c=child, r=reader: r(c))
         self._maybe_done()
+
+    def _is_outdated(self) -> bool:
+        """Whether Kometa is another by now; then this is the end."""
+        if not self.outdated and self._changed():
+            self.outdated = self._stopping = True
+        return self.outdated
 
     def _leave(self) -> None:
         """In a child: let go of what is the parent's."""
@@ -372,6 +386,10 @@ class Server:
     def _maybe_done(self) -> None:
         """Tell the end of the job, once all of its children ended."""
         if self._job is None or not all(child.ended for child in self._children):
+            return
+        if not self._ending and self._is_outdated():  # what was drawn may be half of this and half of that
+            text = "Kometa was changed while it rendered: the worker ends, and another one is started"
+            self._tell({"type": "log", "id": self._job.id, "shard": 0, "level": "WARNING", "text": text, "source": "worker"})
             return
         results = [child.result or ("crashed", "") for child in self._children]
         outcome, detail = max(results, key=lambda result: RANK.index(result[0]))

@@ -9,7 +9,9 @@ made here and ``MyLogger`` is made to hand out that very object, which the run's
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
+import hashlib
 import importlib
 import os
 import sys
@@ -86,8 +88,8 @@ def load(home: Path, cache: Path | None = None, without: str = "") -> Kometa:
             raise Unusable(f"Kometa in {home} cannot be loaded: modules/{name}.py is missing")
     preload = without or _modules(home, skipped)
     _pillow()
-    memo = Memo(version(home))
-    files = Preload(home, memo.look)
+    memo = Memo(f"{version(home)} {_code(home)}")
+    files = Preload(home, memo.look, memo.overlook)
     return Kometa(
         home=home,
         script=script,
@@ -119,6 +121,15 @@ def version(home: Path) -> str:
 
     main, part = first_line("VERSION"), first_line("PART")
     return f"{main}.{part}" if main and part else main or "unknown"
+
+
+def _code(home: Path) -> str:
+    """A hash of the text of Kometa's modules: two Kometas of one version may differ in it, and in what they make of a template."""
+    digest = hashlib.sha256()
+    for path in sorted((home / "modules").glob("*.py")):
+        with contextlib.suppress(OSError):  # importing it will say what is wrong
+            digest.update(f"{path.name}\0".encode("utf-8", "surrogateescape") + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def layout(wanted: str) -> str:

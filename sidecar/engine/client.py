@@ -124,13 +124,18 @@ class WorkerLink(asyncio.Protocol):
         return self._catalogue.result()
 
     async def check(self) -> None:
-        """Close the link to an idle worker that says nothing for SILENCE. A render looks for itself."""
+        """Close the link to an idle worker that says nothing for SILENCE. A render looks for itself.
+
+        A worker whose Kometa was changed on the disk ends instead of answering. May be called again while it waits.
+        """
         if self._running is not None or not self.alive:
             return
-        self._pong = asyncio.get_running_loop().create_future()
+        if self._pong.done():
+            self._pong = asyncio.get_running_loop().create_future()
+        pong = self._pong
         self._send({"type": "ping", "n": next(self._counter)})
-        await self._either(self._pong, SILENCE)
-        if not self._pong.done() and self._running is None and self.alive:
+        await self._either(pong, SILENCE)
+        if not pong.done() and self._running is None and self.alive:
             log.warning("the worker hangs: it does not answer")
             self.abort()
 
@@ -140,12 +145,13 @@ class WorkerLink(asyncio.Protocol):
 
     def info(self, via: str) -> EngineInfo:
         """Who draws, from the worker's hello."""
-        text = {key: str(self.hello.get(key, "")) for key in ("kometa", "python", "pillow", "layout", "network")}
+        text = {key: str(self.hello.get(key, "")) for key in ("kometa", "build", "python", "pillow", "layout", "network")}
         speedups = self.hello.get("speedups")
         return EngineInfo(
             kind="kometa",
             via=via,
             version=text["kometa"],
+            build=text["build"],
             python=text["python"],
             pillow=text["pillow"],
             layout=text["layout"],

@@ -36,6 +36,7 @@ class RemoteEngine(WorkerEngine):
 
         That of the last worker while there is none; EngineError where there never was one.
         """
+        await self.check()  # a worker whose Kometa was upgraded leaves, and its overlay files with it
         if self.info is None and (last := await asyncio.to_thread(kept, self._shelf)) is not None:
             return last
         await super().start()

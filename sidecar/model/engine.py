@@ -18,6 +18,8 @@ class EngineInfo:
     """process, container, socket, draft."""
     version: str
     """Kometa's version (or the sidecar's, for draft)."""
+    build: str = ""
+    """The same only while nobody changed Kometa's code, overlay files or fonts."""
     python: str = ""
     pillow: str = ""
     layout: str = ""

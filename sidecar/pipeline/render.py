@@ -101,7 +101,8 @@ class Renderer:
         self._clearing: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> EngineInfo:
-        """Who draws, once it is there. EngineError where it cannot be had."""
+        """Who draws, once it is there, and as it is on the disk. EngineError where it cannot be had."""
+        await self._engine.check()
         return self._engine.info or await self._engine.start()
 
     async def render(self, plan: Plan, fate: Callable[[], RunState]) -> Run:

@@ -87,7 +87,7 @@ def sources(
             if file.path != "config/config.yml" and (not file.libraries or file.libraries & keys)
         ]
         parts = {
-            "engine": (engine.kind, engine.version, engine.python, engine.pillow, engine.layout),
+            "engine": (engine.kind, engine.version, engine.build, engine.python, engine.pillow, engine.layout),
             "config": (
                 common,
                 {key: section for key, section in sections.items() if key in keys} if isinstance(sections, Mapping) else None,

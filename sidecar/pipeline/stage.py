@@ -98,4 +98,4 @@ class Stages:
 
 def _identity(engine: EngineInfo | None) -> tuple[str, ...]:
     """What of an engine decides the pixels."""
-    return (engine.kind, engine.version, engine.pillow, engine.layout) if engine else ()
+    return (engine.kind, engine.version, engine.build, engine.pillow, engine.layout) if engine else ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from sidecar.model import Change, PictureState
@@ -58,3 +60,20 @@ async def test_an_edit_renders_the_library_that_it_touches(kometa: KometaInstall
         assert fourth.changed == ()
         assert home.plex.writes == []
         assert home.plex.mutations == []
+
+
+async def test_a_kometa_that_was_upgraded_draws_all_of_it_anew(standin: KometaInstall, data_dir: Path, tmp_path: Path) -> None:
+    """In its own place, while the daemon runs: the next save meets the new one, with no failed run between."""
+    kometa = replace(standin, home=tmp_path / "kometa")
+    shutil.copytree(standin.home, kometa.home)
+    config = config_of("custom", tmp_path / "config")
+    async with house(kometa, config, data_dir, world=small_world()) as home:
+        first = await home.run("done")
+        (kometa.home / "VERSION").write_text("0.0.1\n")
+        movies = config / "overlays" / "movies.yml"
+        movies.write_text("# only a comment\n" + movies.read_text())
+        second = await home.run("done", after=1)
+    assert first.engine is not None
+    assert second.engine is not None
+    assert (first.engine.version, second.engine.version) == ("0.0.0-standin", "0.0.1")
+    assert {(picture.state, picture.reason) for picture in second.pictures} == {(PictureState.RENDERED, "Kometa or its Pillow changed")}

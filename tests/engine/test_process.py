@@ -387,3 +387,26 @@ async def test_nobody_and_silence_are_away(short_dir: Path, monkeypatch: pytest.
         writer.close()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_worker_whose_kometa_was_upgraded_is_had_anew_before_a_render(make: Make, tmp_path: Path) -> None:
+    home = make_kometa(tmp_path / "k")
+    engine = make(home)
+    old = await engine.start()
+    (home / "VERSION").write_text("0.2-fake\n")
+    await engine.check()
+    info = engine.info or await engine.start()
+    assert (old.version, info.version) == ("0.1-fake", "0.2-fake")
+    assert info.build != old.build
+    outcome = await engine.render(make_job(Path("/nowhere"), shards(tmp_path, "work.say('x')")), lambda _event: None)
+    assert outcome.kind is OutcomeKind.FINISHED
+    await engine.check()
+    assert engine.info == info
+
+
+async def test_who_asks_while_somebody_asks_is_answered_too(make: Make) -> None:
+    engine = make()
+    await engine.start()
+    async with asyncio.timeout(client.SILENCE / 2):
+        await asyncio.gather(*(engine.check() for _ in range(5)))
+    assert engine.info is not None

@@ -117,6 +117,7 @@ def test_the_same_sources_are_the_same_pictures() -> None:
         ({"targets": (*TARGETS[:2], replace(TARGETS[2], thumb="/t/new"))}, [3], "the items previewed changed"),
         ({"targets": (TARGETS[0], TARGETS[2])}, [1, 2], "the items previewed changed"),
         ({"engine": replace(ENGINE, pillow="13.0")}, [1, 2, 3], "Kometa or its Pillow changed"),
+        ({"engine": replace(ENGINE, build="edited")}, [1, 2, 3], "Kometa or its Pillow changed"),
         ({"plex": {"plex-0": "later"}}, [1, 2, 3], "Plex changed"),
         ({"plex": {}}, [1, 2, 3], "nobody can say whether Plex has changed"),
         ({"day": date(2026, 11, 22), "plex": {"plex-0": "later"}}, [1, 2, 3], "Plex and the date changed"),

@@ -193,7 +193,15 @@ def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     memo.load(tmp_path / "missing.json")
     (tmp_path / "damaged.json").write_text('{"a": ')
     memo.load(tmp_path / "damaged.json")
+    kept = Memo()
+    kept.learn({"a": '[{"overlay": "right"}, []]'}, [])
+    assert kept.save(tmp_path / "kept.json")
+    (tmp_path / "other.json").write_bytes((tmp_path / "kept.json").read_bytes().replace(b"right", b"wrong"))
+    memo.load(tmp_path / "other.json")
     assert len(memo) == 0
+    memo.load(tmp_path / "kept.json")
+    assert len(memo) == 1
+    memo = Memo()
     memo.learn({"a": "1"}, [])
     assert memo.save(tmp_path / "no" / "directory.json")
 
@@ -272,6 +280,9 @@ def test_a_files_templates_are_known_ahead() -> None:
     memo.look(data)
     memo.look({"templates": None})
     assert list(memo._digests) == [id(data["templates"]["t"])]
+    memo.overlook(data)
+    memo.overlook({"templates": {"never": "seen"}})
+    assert not memo._digests, "a worker does not hold on to what is held no more"
 
 
 @given(VALUES, VALUES)

@@ -115,7 +115,11 @@ def test_damaged_and_unwritable_places_cost_only_time(tmp_path: Path) -> None:
     path = draw(tmp_path / "a.jpg")
     plain = original(image, path)
     (kept,) = (tmp_path / "kept").iterdir()
-    for damaged in (b"", b"[]", b'["RGB", 100, 150]\nshort', b'["X", 1, 1]\n'):
+    good = kept.read_bytes()
+    zeros = b'["RGB", 100, 150]\n' + bytes(CANVAS[0] * CANVAS[1] * 3)
+    flipped = good[:-1] + bytes([good[-1] ^ 1])
+    emptied = good[: good.index(b"\n") + 1] + bytes(CANVAS[0] * CANVAS[1] * 3)  # as a power cut may leave it
+    for damaged in (b"", b"[]", b'["RGB", 100, 150]\nshort', b'["X", 1, 1]\n', zeros, flipped, emptied):
         kept.write_bytes(damaged)
         assert original(image, path).tobytes() == plain.tobytes()
     (tmp_path / "file").write_text("")

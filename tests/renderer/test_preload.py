@@ -188,3 +188,32 @@ def test_the_list_is_kept_for_the_next_worker(home: Path, owner: type[Yaml], tmp
     later.load(tmp_path / "missing.json")
     assert work(later) == 2
     assert len(later) == 2
+
+
+def test_texts_are_bounded_by_their_length_too(home: Path, owner: type[Yaml], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsed, a text takes sixty times its length: a worker must not grow with each edit of a long file."""
+    monkeypatch.setattr(preloading, "MOST_CHARACTERS", 1000)
+    preload = Preload(home)
+    preload.attach(owner)
+    for number in range(30):
+        preload.want([(f"long {number}", f"{number:03}" * 100)] * 2)
+        work(preload)
+        assert len(preload) == 2, "each is held twice, and one fits"
+    preload.want([("longest", "x" * 5000)])
+    work(preload)
+    assert len(preload) == 1, "the newest is held whatever its length"
+
+
+def test_what_is_held_no_more_is_told(home: Path, owner: type[Yaml], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was shown it may hold on to it."""
+    monkeypatch.setattr(preloading, "MOST_TEXTS", 2)
+    there: list[Any] = []
+    preload = Preload(home, there.append, there.remove)
+    preload.attach(owner)
+    file = home / "defaults" / "a.yml"
+    for number in range(6):
+        file.write_text(f"version {number}")
+        preload.want([(f"text {number}", f"text {number}"), (str(file), "")])
+        work(preload)
+    assert {data["text"] for data in there} == {"text 4", "version 5", "text 5"}
+    assert len(there) == len(preload)
