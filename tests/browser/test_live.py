@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from sidecar.model import Health, Run, RunState, Severity
 from sidecar.publish import GalleryView, RunBrief
 from tests.browser.desk import Desk, card, live, position, slider, until
+from tests.browser.scenes import reviewed
 from tests.publish.samples import START, problem, run
 from tests.web.site import Site, running
 
@@ -153,6 +155,23 @@ async def test_what_happened_while_the_page_loaded_is_not_missed(desk: Desk, tab
         await live(tab, site)
         await until(tab, "gallery.runOf(document.querySelector('#t-101')) === arg", desk.good(2).id)
         assert desk.good(2, "navy").pictures[0].after.sha256 in await card(tab, "101").get_attribute("data-now")
+
+
+async def test_a_daemon_that_answers_before_the_page_is_whole_is_heard(desk: Desk, tab: Page) -> None:
+    """A script comes late: by then the daemon's answer has been there for long, and it is said once."""
+    await desk.publish(reviewed(desk))
+    listening = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        with contextlib.suppress(TimeoutError):  # who waits for all its scripts listens after this
+            await asyncio.wait_for(listening.wait(), 0.5)
+        await route.continue_()
+
+    async with running(Site(desk.root)) as site:
+        tab.on("response", lambda answer: listening.set() if answer.url.endswith("/api/v1/events") else None)
+        await tab.route("**/static/review.*.js", late)
+        await live(tab, site)
+        await expect(tab.get_by_role("button", name="Approve all")).to_be_visible()
 
 
 async def test_finds_the_daemon_again(desk: Desk, tab: Page) -> None:

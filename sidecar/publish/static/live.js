@@ -208,5 +208,6 @@
     }
   };
 
-  if (gallery.served && gallery.kind === "index") connect(1000);
+  // When all scripts have run: one that comes late would never hear that the daemon answers.
+  if (gallery.served && gallery.kind === "index") document.addEventListener("DOMContentLoaded", () => connect(1000), { once: true });
 }
