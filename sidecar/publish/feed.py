@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 from sidecar.model import RunBrief, RunState
 from sidecar.publish.data import worth_telling
 from sidecar.publish.text import visible
+from sidecar.publish.words import outcome
 
 ATOM: Final = "http://www.w3.org/2005/Atom"
 MOST: Final = 50
@@ -53,8 +54,7 @@ def _title(brief: RunBrief) -> str:
         return "The config cannot be rendered"
     if brief.state is RunState.FAILED:
         return "A render failed"
-    changed = brief.counts.get("changed", brief.changed)
-    return f"{changed} of {brief.targets} pictures changed" if changed or not brief.failed else f"{brief.failed} pictures failed"
+    return outcome(brief)
 
 
 def _summary(brief: RunBrief) -> str:

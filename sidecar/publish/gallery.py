@@ -194,7 +194,7 @@ class Gallery:
     def _publish_run(self, run: Run, review: RunReview | None) -> None:
         place = f"runs/{_safe(run.id)}"
         if self._runs.get(run.id, False) is None:
-            self._runs[run.id] = self._is_reviewed(place)
+            self._runs[run.id] = self._recall(run.id, place)
         bare = self._images.lacks(run)
         again = run.id in self._bare and not bare
         if not again and (self._runs.get(run.id) is True or (run.id in self._runs and review is None)):
@@ -207,13 +207,17 @@ class Gallery:
         self._full.add(run.id)
         (self._bare.add if bare else self._bare.discard)(run.id)
 
-    def _is_reviewed(self, place: str) -> bool:
-        """Whether the run's page is the final one already: a restart does not write it again."""
+    def _recall(self, run_id: str, place: str) -> bool:
+        """Whether the run's page is the final one already: a restart does not write it again, unless small pictures were wanted."""
         try:
-            data = json.loads((self._root / place / "data.json").read_bytes())
+            text = (self._root / place / "data.json").read_text("utf-8")
+            data = json.loads(text)
         except (OSError, ValueError):
             return False
-        return isinstance(data, dict) and data.get("reviewed") is not None
+        reviewed = isinstance(data, dict) and data.get("reviewed") is not None
+        if not reviewed and '"thumb": "img/' in text:  # a review is written when all small pictures are there
+            self._bare.add(run_id)
+        return reviewed
 
     def _publish_lists(self, view: GalleryView) -> None:
         """Compared by identity: a view that says nothing new shares these with the one before."""

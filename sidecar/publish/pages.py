@@ -19,7 +19,7 @@ from sidecar.publish.counted import count_problems, count_writes
 from sidecar.publish.images import Images, Shot
 from sidecar.publish.text import visible
 from sidecar.publish.view import GalleryView, RunBrief
-from sidecar.publish.words import clock, diff_lines, engine_name, instant, percent, plural, seconds, unaided
+from sidecar.publish.words import clock, diff_lines, engine_name, instant, outcome, percent, plural, seconds, unaided
 from sidecar.review import RunReview, Standing
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -73,7 +73,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters |= {
-            "instant": instant, "clock": clock, "seconds": seconds, "plural": plural,
+            "instant": instant, "clock": clock, "seconds": seconds, "plural": plural, "outcome": outcome,
             "percent": percent, "difflines": diff_lines,
         }  # fmt: skip
         environment.globals["engine_name"] = engine_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sidecar.model import EngineInfo
+from sidecar.model import EngineInfo, RunBrief
 
 
 def engine_name(engine: EngineInfo) -> str:
@@ -63,3 +63,14 @@ def diff_lines(diff: str) -> list[tuple[str, str]]:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 picture``, ``2 pictures``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def outcome(brief: RunBrief) -> str:
+    """What came of a run that is done, as its page says it: by its review; by the pictures' bytes while it was not compared."""
+    counts = brief.counts or {"changed": brief.changed}
+    new, changed = counts.get("new", 0), counts.get("changed", 0)
+    if new and new == brief.targets:
+        return plural(new, "new picture")
+    if new + changed:
+        return f"{new + changed} of {plural(brief.targets, 'picture')} changed"
+    return f"{plural(brief.failed, 'picture')} failed" if brief.failed else f"Nothing changed in {plural(brief.targets, 'picture')}"

@@ -13,6 +13,7 @@ from sidecar.model import Severity
 from tests.browser.desk import Desk, card, until
 from tests.browser.scenes import reviewed
 from tests.publish.samples import problem
+from tests.web.site import Site, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("viewer")]
 
@@ -25,6 +26,9 @@ UNDER = """([x, y]) => {
   const box = document.querySelector('#viewer .pane .shot').getBoundingClientRect();
   return [(x - box.x) / box.width, (y - box.y) / box.height];
 }"""
+
+
+SCALE = "document.querySelector('#viewer .pane .shot').getBoundingClientRect().width / 200"
 
 
 async def opened(desk: Desk, tab: Page, target: str = "101") -> Locator:
@@ -146,6 +150,21 @@ async def test_against_the_bare_art_the_browser_finds_the_differences(desk: Desk
     await tab.keyboard.press("4")
     await expect(viewer.get_by_text("Light where the pictures differ")).to_be_visible()
     assert max(await colour(tab, 0.5, 0.3)) > 60  # gray against dark red
+
+
+async def test_another_reference_has_differences_of_its_own(desk: Desk, tab: Page) -> None:
+    """Against the run before it is the badge that differs, against the bare art the whole poster."""
+    viewer = await opened(desk, tab)
+    fitted = await scale(tab)
+    async with running(Site(desk.root)) as site:  # only there may a page measure
+        await tab.goto(site.url)
+        await card(tab, "101").locator("a[data-open]").click()
+        await tab.keyboard.press("4")
+        await until(tab, f"{SCALE} > arg * 1.5", fitted)
+        await tab.keyboard.press("c")
+        await expect(viewer.get_by_text("% differ")).to_be_visible()
+        await expect(viewer.get_by_role("button", name="Difference 1 of 1")).to_be_visible()
+        await until(tab, f"{SCALE} < arg * 1.1", fitted)
 
 
 async def test_against_what_plex_shows_now(desk: Desk, tab: Page) -> None:

@@ -64,6 +64,23 @@ def test_runs_with_something_to_see_are_entries_newest_first() -> None:
     }
 
 
+def test_a_title_says_what_the_runs_page_says() -> None:
+    history = [
+        brief(5, counts={}),  # not compared yet
+        brief(4, counts={"unchanged": 2, "reused": 7}),  # an edit was taken back: as approved
+        brief(3, counts={"changed": 1, "new": 1, "unchanged": 7}),
+        brief(2, changed=0, failed=3, counts={"failed": 3, "unchanged": 6}),
+        brief(1, changed=9, counts={"new": 9, "changed": 0}),
+    ]
+    assert [entry.findtext("a:title", "", NS) for entry in read(history).findall("a:entry", NS)] == [
+        "2 of 9 pictures changed",
+        "Nothing changed in 9 pictures",
+        "2 of 9 pictures changed",
+        "3 pictures failed",
+        "9 new pictures",
+    ]
+
+
 def test_an_entry_is_the_same_for_ever_and_there_is_an_end_to_them() -> None:
     one, other = read([brief(1)]), read([brief(2), brief(1)], base_url="https://moved.example")
     assert one.findtext("a:entry/a:id", "", NS) == other.findall("a:entry", NS)[1].findtext("a:id", "", NS)

@@ -394,6 +394,31 @@ def test_a_new_picture_is_seen_before_there_is_a_small_one(gallery: Gallery, roo
     assert snapshot(root) == settled
 
 
+def test_a_page_written_before_its_small_pictures_gets_them_after_a_restart(root: Path, store: Store) -> None:
+    after = store.flat("red")
+    failed = run(1, (rendered(movie(1, "A"), store.flat("gray"), after),), state=RunState.FAILED)
+    view = GalleryView(latest=failed)
+    Gallery(root, store.path).publish(view)
+    again = Gallery(root, store.path)
+    publish_whole(again, view)
+    page, data = root / f"runs/{failed.id}/index.html", root / f"runs/{failed.id}/data.json"
+    for path in (page, data):
+        assert f"thumbs/{after.sha256}-480.webp" in path.read_text(), path
+    check_links(root)
+
+
+def test_a_restart_takes_no_review_from_a_page(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a picture can have no small one, so that its page looks as if it waited for it."""
+    one = run(1, (rendered(movie(1, "A"), store.flat("gray"), store.flat("red")),))
+    monkeypatch.setattr("sidecar.publish.images.make_thumb", lambda path, width: None)
+    first = Gallery(root, store.path)
+    publish_whole(first, GalleryView(shown=one, latest=one))
+    first.publish_review(one, review_of(store, one, None))
+    before = (root / f"runs/{one.id}/data.json").read_bytes()
+    publish_whole(Gallery(root, store.path), GalleryView(shown=one, latest=one))
+    assert (root / f"runs/{one.id}/data.json").read_bytes() == before
+
+
 def test_what_a_power_cut_left_empty_is_made_again(root: Path, store: Store) -> None:
     """A name is there, its bytes are not: the store has them again, and the gallery must not keep its own."""
     after = store.flat("red")

@@ -134,7 +134,8 @@
       }
     }
     spot(left, top, scale);
-    gallery.tell("stage:placed", { percent: Math.round(scale * devicePixelRatio * 100), fitted: state.fitted, box: state.box, count: state.subject.boxes.length }, stage);
+    const count = state.subject.boxes.length;
+    gallery.tell("stage:placed", { percent: Math.round(scale * devicePixelRatio * 100), fitted: state.fitted, box: state.box < count ? state.box : -1, count }, stage);
   };
 
   const measured = (shot, element) => {
@@ -253,12 +254,15 @@
     get blinking() { return blinking !== 0; },
     get fitted() { return state.fitted; },
     get width() { return state.width; },
-    // Another target begins fitted, in "diff" on its largest difference; the same one again (a new picture came) stays put.
+    // Another target begins fitted, in "diff" on its largest difference; the same one again (a new picture came) stays put. Another
+    // reference is another difference.
     show(subject, mode, same = false) {
+      const alike = same && state.subject?.ref?.url === subject.ref?.url;
       Object.assign(state, { subject, mode });
-      if (!same) Object.assign(state, { at: null, fitted: true, box: -1, spot: null });
+      if (!same) Object.assign(state, { at: null, fitted: true, spot: null });
+      if (!alike) state.box = -1; // it differs elsewhere
       draw();
-      if (!same && state.mode === "diff") focusBox(0);
+      if (!alike && state.mode === "diff") focusBox(0);
     },
     set(mode) {
       state.mode = mode;
