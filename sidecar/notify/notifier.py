@@ -31,7 +31,7 @@ from sidecar.review import RunReview
 log = logging.getLogger(__name__)
 
 GRACE: Final = timedelta(seconds=30)
-"""Plex or the worker must be away for this long to be worth a message."""
+"""Plex or the worker must be away for this long to be worth a message; a worker that died over a render has as long to make it again."""
 PATIENCE: Final = 300.0
 """Seconds that a run's comparison may take; after that it is told of without."""
 AGAIN: Final = 5.0
@@ -201,9 +201,12 @@ class Notifier:
         if run.state is not RunState.DONE:
             mark = _mark(run)
             if failure is None or failure["mark"] != mark:
+                now = self._now()
                 topic = failure["topic"] if failure else f"failure:{run.id}"
-                letters = self._failure(self._teller.failed(run), topic, first=failure is None)
-                failure = {"topic": topic, "mark": mark}
+                first = failure is None or now < datetime.fromisoformat(failure.get("hushed") or now.isoformat())
+                hushed = now + GRACE if _is_made_again(run) else None
+                letters = self._failure(self._teller.failed(run), topic, first=first, hold=hushed)
+                failure = {"topic": topic, "mark": mark, "hushed": hushed.isoformat() if hushed and first else None}
         else:
             recovered = None
             if failure is not None:
@@ -216,16 +219,15 @@ class Notifier:
         standing |= {"failure": failure, "told": [run.id, *told][:_TOLD]}
         await self._mailbox.post(letters, notes={_STANDING: standing}, now=self._now())
 
-    def _failure(self, message: Message, topic: str, *, first: bool) -> list[NewLetter]:
+    def _failure(self, message: Message, topic: str, *, first: bool, hold: datetime | None) -> list[NewLetter]:
+        """``first``: nobody was told of this failure yet. ``hold``: it may be over by then, and is not told before."""
         letters = []
         for name, each in self._subscriptions.items():
             wanted = each.rules.wanted(message)
             if wanted is None:
                 continue
-            hold = None
-            if not first and not each.program and not each.destination.edits:
-                hold = self._now() + each.pause
-            letters.append(self._letter(name, each, wanted, topic, hold=hold, overtakes=not each.program))
+            later = self._now() + each.pause if not first and not each.program and not each.destination.edits else None
+            letters.append(self._letter(name, each, wanted, topic, hold=later or hold, overtakes=not each.program))
         return letters
 
     async def _good(
@@ -385,6 +387,11 @@ def _mark(run: Run) -> str:
     """The same for runs that fail in the same way."""
     errors = sorted({f"{p.file}:{p.line}: {p.what}" for p in run.problems if p.severity is Severity.ERROR})
     return hashlib.sha256("\n".join([run.state.value, *errors]).encode()).hexdigest()[:16]
+
+
+def _is_made_again(run: Run) -> bool:
+    """The worker died over it: as soon as there is another, the run is made again, without anybody's doing."""
+    return run.state is RunState.FAILED and any(problem.source == "worker" for problem in run.problems)
 
 
 def _cut_off(run: Run) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sidecar import logs
 from sidecar import revision as revisions
 from sidecar.engine import Engine
-from sidecar.errors import StoreError
+from sidecar.errors import EngineError, StoreError
 from sidecar.gateway import Gateway
 from sidecar.model import (
     Blob,
@@ -136,7 +136,8 @@ class Renderer:
                 await self._finish(replace(recorder.run, state=fate()), seen)
                 raise
             except Exception as error:  # whatever it was, the run must end, and say so; the loop decides what comes next
-                problem = Problem(severity=Severity.ERROR, what=str(error), source="engine")
+                source = "worker" if isinstance(error, EngineError) else "engine"
+                problem = Problem(severity=Severity.ERROR, what=str(error), source=source)
                 run = replace(recorder.run, state=RunState.FAILED, problems=(*recorder.run.problems, *recorder.notes, problem))
                 await self._finish(run, seen)
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +150,9 @@ async def test_a_target_that_is_gone_is_reported_and_the_others_are_drawn(standi
         assert "No Such Film (1901)" in told
 
 
-async def test_a_webhook_hears_of_changes_and_failures(standin: KometaInstall, config: Path, data_dir: Path) -> None:
+@contextlib.asynccontextmanager
+async def listener() -> AsyncIterator[tuple[dict[str, object], list[dict[str, Any]]]]:
+    """A webhook receiver: its destination in the settings, and what it got."""
     got: list[dict[str, Any]] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -161,10 +165,14 @@ async def test_a_webhook_hears_of_changes_and_failures(standin: KometaInstall, c
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        async with house(
-            standin, config, data_dir, world=small_world(), notifications=[{"name": "x", "url": url, "private": True}]
-        ) as home:
+        yield {"name": "x", "url": f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "private": True}, got
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_webhook_hears_of_changes_and_failures(standin: KometaInstall, config: Path, data_dir: Path) -> None:
+    async with listener() as (destination, got):
+        async with house(standin, config, data_dir, world=small_world(), notifications=[destination]) as home:
             await home.run("done")
             edit(config / "config.yml", lambda text: text + "\nlibraries: [\n")
             await home.run("invalid", after=1)
@@ -174,8 +182,23 @@ async def test_a_webhook_hears_of_changes_and_failures(standin: KometaInstall, c
         assert [message["event"] for message in got] == ["preview.changed", "preview.failed", "preview.recovered"]
         assert got[0]["run"]["writes_blocked"] > 0
         assert got[1]["problems"][0]["file"] == "config.yml"
-    finally:
-        await runner.cleanup()
+
+
+async def test_nobody_is_told_of_a_killed_worker_whose_render_is_made_again(
+    standin: KometaInstall, config: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.notify.notifier.GRACE", timedelta(minutes=10))  # a busy machine takes its time
+    async with listener() as (destination, got):
+        async with house(standin, config, data_dir, world=small_world(20), engine={"shards": 1}, notifications=[destination]) as home:
+            await home.until(lambda: any(kind == "picture" for kind, _ in home.heard))
+            os.kill(home.app.engine.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+            await home.run("failed")
+            await home.run("done", after=1)
+            await home.until(lambda: got)
+            assert home.app.desk.notifier is not None
+            states = {letter["event"]: letter["state"] for letter in (await home.app.desk.notifier.status())["letters"]}
+            assert states["preview.failed"] == "dropped"
+        assert [message["event"] for message in got] == ["preview.changed"]
 
 
 async def test_the_draft_is_never_called_kometa(config: Path, data_dir: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -110,6 +110,55 @@ async def test_a_run_is_told_once(state: State, clock: Clock) -> None:
     for _ in range(3):
         await house.end(run(1, changed=(101,)))
     assert len(friend.got) == 1
+
+
+def died(number: int, what: str = "the worker went away in the middle of a render") -> Run:
+    """A run whose worker died; the daemon renders it again by itself."""
+    return replace(run(number, RunState.FAILED), problems=(Problem(severity=Severity.ERROR, what=what, source="worker"),))
+
+
+@pytest.mark.parametrize("kind", ["discord", "webhook"])
+async def test_a_failure_that_mended_itself_at_once_is_not_told(state: State, clock: Clock, kind: str) -> None:
+    friend = Friend(kind=kind)
+    house = House(state, clock, friend)
+    await house.end(died(1))
+    await house.end(died(2), after=2.0)
+    await house.end(run(3, changed=(101,)), after=5.0)
+    await house.wait(3600)
+    assert friend.events == ["preview.changed"]
+
+
+async def test_a_failure_that_does_not_mend_itself_is_told_though_late(state: State, clock: Clock) -> None:
+    friend = Friend()
+    house = House(state, clock, friend)
+    for number in (1, 2, 3):
+        await house.end(died(number), after=2.0)
+    assert friend.events == []
+    await house.wait(30)
+    assert friend.events == ["preview.failed"]
+    await house.end(run(4, changed=(101,)))
+    assert friend.events == ["preview.failed", "preview.recovered"]
+
+
+async def test_a_fault_of_the_config_after_a_dead_worker_is_told_at_once(state: State, clock: Clock) -> None:
+    friend = Friend()
+    house = House(state, clock, friend)
+    await house.end(died(1))
+    await house.end(run(2, RunState.INVALID, problem="bad indentation"))
+    await house.wait(60)
+    assert [(event, body["run"]["state"]) for event, (_, body, _) in zip(friend.events, friend.got, strict=True)] == [
+        ("preview.failed", "invalid")
+    ]
+
+
+async def test_a_dead_worker_after_a_failure_that_was_told_does_not_hide_the_recovery(state: State, clock: Clock) -> None:
+    friend = Friend()
+    house = House(state, clock, friend)
+    await house.end(run(1, RunState.INVALID, problem="bad indentation"))
+    await house.end(died(2))
+    await house.end(run(3, changed=(101,)))
+    await house.wait(60)
+    assert friend.events == ["preview.failed", "preview.recovered"]
 
 
 async def test_one_message_per_failure_and_one_on_recovery(state: State, clock: Clock) -> None:
