@@ -7,6 +7,7 @@ come while one page is written make one more page, not ten.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -47,7 +48,7 @@ class Site(Protocol):
 
 
 AGAIN: Final = 5.0
-"""Seconds until pages that the disk refused are written again."""
+"""Seconds until pages that the disk refused are written again, unless somebody finds it well before."""
 
 
 class Showcase:
@@ -73,6 +74,8 @@ class Showcase:
         self._dirty = asyncio.Event()
         self._refused = ""
         """What was said of the disk when it refused the pages; empty where it took them."""
+        self._room = asyncio.Event()
+        """Somebody found the disk well."""
         self._publishing = asyncio.Lock()
 
     @property
@@ -124,6 +127,8 @@ class Showcase:
 
     def well(self, part: str, detail: str = "") -> bool:
         """``part`` works; True where it did not before."""
+        if part == "disk":
+            self._room.set()
         return self._set(Health(part=part, ok=True, detail=detail, since=datetime.now(UTC)))
 
     def away(self, part: str, detail: str) -> bool:
@@ -241,6 +246,7 @@ class Showcase:
         """Publish whenever something changed, until cancelled."""
         while True:
             await self._dirty.wait()
+            self._room.clear()
             try:
                 await self.flush()
             except StoreError as error:
@@ -248,7 +254,9 @@ class Showcase:
                 if disk is None or disk.ok:  # once: the words are of the file that happened to be the first
                     self._refused = str(error)
                     self.away("disk", self._refused)
-                await asyncio.sleep(AGAIN)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN):
+                        await self._room.wait()
                 self._dirty.set()
             else:
                 disk, said = self._health.get("disk"), self._refused

@@ -257,7 +257,7 @@ def _merge_environment(into: dict[str, Any], origins: dict[Where, _Origin], env:
 def _problems(error: ValidationError, origins: Mapping[Where, _Origin]) -> Iterator[Problem]:
     seen: set[Where] = set()
     for fault in error.errors(include_url=False):
-        where, info, known = _locate(fault["loc"])
+        where, info, known, section = _locate(fault["loc"])
         origin = next((origins[where[:size]] for size in range(len(where), 0, -1) if where[:size] in origins), _Origin("settings"))
         name = ".".join(str(step) for step in where) or "settings"
         if fault["type"] == "extra_forbidden" and where == ("webhook",):
@@ -270,11 +270,19 @@ def _problems(error: ValidationError, origins: Mapping[Where, _Origin]) -> Itera
         if where in seen:
             continue  # the other members of a union
         seen.add(where)
+        if fault["type"] == "model_type" and section is not None:
+            listed = f"Known here: {', '.join(sorted(_keys(section)))}."
+            yield origin.problem(where, f"{name}: {_words(fault, info)}", f"Write its settings below it, indented. {listed}")
+            continue
         yield origin.problem(where, f"{name}: {_words(fault, info)}", _remedy(where, info))
 
 
+_SHAPES: Final = {"model_type": "it is a section", "dict_type": "it is a mapping", "tuple_type": "it is a list"}
+"""What was expected where something of another shape stands."""
+
+
 def _words(fault: Any, info: FieldInfo | None) -> str:
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = _SHAPES.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "too_short":
         return "it is too short"
     hidden = info is not None and _may_hold_a_secret(info.annotation)
@@ -298,8 +306,10 @@ def _remedy(where: Where, info: FieldInfo | None) -> str:
     return f"Expected: {info.description}" if info is not None and info.description else ""
 
 
-def _locate(loc: tuple[str | int, ...]) -> tuple[Where, FieldInfo | None, list[str]]:
-    """The path as in the file (union members' names dropped), the deepest field on it, and the keys known at its end."""
+def _locate(loc: tuple[str | int, ...]) -> tuple[Where, FieldInfo | None, list[str], type[BaseModel] | None]:
+    """The path as in the file (union members' names dropped), the deepest field on it, the keys known at its end, and the section that
+    is to be there.
+    """
     where: list[str | int] = []
     model: type[BaseModel] | None = Settings
     info: FieldInfo | None = None
@@ -313,11 +323,16 @@ def _locate(loc: tuple[str | int, ...]) -> tuple[Where, FieldInfo | None, list[s
                 where.append(step)
             continue
         where.append(step)
-        fields = {inner.alias or key: inner for key, inner in model.model_fields.items()}
+        fields = _keys(model)
         known = list(fields)
         info = fields.get(step)
         model = _model_in(info.annotation) if info is not None else None
-    return tuple(where), info, known
+    return tuple(where), info, known, model
+
+
+def _keys(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The settings of a section, by their names in the file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

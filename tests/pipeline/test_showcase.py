@@ -118,6 +118,25 @@ async def test_the_disk_is_well_when_all_who_missed_it_say_so(stage: Stage, monk
             await serving
 
 
+async def test_pages_are_written_as_soon_as_the_disk_is_well(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.pipeline.showcase.AGAIN", 3600.0)
+    serving = asyncio.create_task(stage.showcase.serve())
+    try:
+        async with asyncio.timeout(40):
+            stage.site.full = True
+            stage.showcase.begin(stage.current(drawn=False))
+            while not stage.showcase.health:
+                await asyncio.sleep(0.01)
+            stage.site.full = False
+            stage.showcase.well("disk")  # a probe found room
+            while not stage.told:
+                await asyncio.sleep(0.01)
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
 async def test_small_pictures_come_when_nobody_draws(stage: Stage) -> None:
     drawn = stage.current(drawn=True)
     stage.showcase.begin(drawn)
