@@ -129,7 +129,7 @@ def status_of(picture: Picture, run: Run, before: Picture | None) -> Status:
         return Status(picture.state.value)
     if picture.target.id in run.changed:
         return Status.CHANGED
-    if not run.state.final and before is not None and before.after != picture.after:
+    if not run.state.final and (before is None or before.after != picture.after):
         return Status.CHANGED
     return Status.SAME
 

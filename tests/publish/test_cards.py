@@ -36,6 +36,13 @@ def test_a_run_in_progress_replaces_pictures_one_by_one(store: Store) -> None:
     assert index_cards(GalleryView(current=same, shown=good))[0].status is Status.SAME
 
 
+def test_a_first_picture_is_a_change_while_its_run_goes_on_too(store: Store) -> None:
+    """As after it: there is nothing that it could be the same as."""
+    current = run(1, (rendered(movie(1, "A"), None, store.flat("red")),), state=RunState.RENDERING, ended=None, changed=())
+    (card,) = index_cards(GalleryView(current=current))
+    assert (card.status, card.word) == (Status.CHANGED, "changed")
+
+
 def test_while_planning_the_last_good_pictures_stay_as_they_are(store: Store) -> None:
     good = run(1, (rendered(movie(1, "A"), None, store.flat("red")),))
     planning = run(2, (), state=RunState.PLANNING)
