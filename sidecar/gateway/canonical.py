@@ -47,6 +47,17 @@ _SINGLE: Final = frozenset(
     }
 )
 """Headers whose repetition would let two readers pick different ones."""
+_WEIGHED: Final = _OVERRIDE | {
+    b"upgrade",
+    b"connection",
+    b"http2-settings",
+    b"expect",
+    b"trailer",
+    b"content-encoding",
+    b"transfer-encoding",
+    b"content-length",
+}
+"""Headers that can be a reason for refusal by themselves or by their value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +198,8 @@ def refuse_framing(method: str, version: tuple[int, int], headers: Iterable[tupl
         if name in seen and name in _SINGLE:
             return Refusal(f"the header {name.decode()} comes twice")
         seen[name] = value
+    if _WEIGHED.isdisjoint(seen):
+        return None  # as most are: none of the headers that are looked at below
     if _OVERRIDE & seen.keys():
         return Refusal("a header asks for another method or address than the request line")
     if b"upgrade" in seen or b"upgrade" in seen.get(b"connection", b"").lower() or b"http2-settings" in seen:

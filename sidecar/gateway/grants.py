@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
-from sidecar.model import BlockedWrite, Capture, Grant, Problem
+from sidecar.model import BlockedWrite, Capture, Grant, Problem, Scope
 
 MAX_BLOCKED: Final = 10_000
 """Blocked writes told per grant; a renderer that runs wild must not fill the run's record."""
@@ -18,6 +19,8 @@ LONGEST: Final = 2_000
 MAX_UPLOADS: Final = 10_000
 MAX_UPLOADED: Final = 4 * 1024**3
 """Uploads of one grant, and their bytes: a renderer that runs wild must not fill the disk. A poster of Kometa's has 0.3 to 2 MB."""
+SCOPES: Final = 16
+"""Scopes that are known again: the next run's is mostly the same, and what was found out of one object is found at once."""
 AT_ONCE: Final = 4
 """Request bodies of one grant in memory at a time."""
 
@@ -90,11 +93,16 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+def _itself(scope: Scope) -> Scope:
+    return scope
+
+
 class Grants:
     """The registry. A token is known from ``open`` to ``close``; afterwards it is as unknown as any other text."""
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
+        self._known = lru_cache(maxsize=SCOPES)(_itself)
 
     def open(self, grant: Grant, sink: Sink) -> None:
         """ValueError where the token is in use or too short to be a capability."""
@@ -102,7 +110,8 @@ class Grants:
             raise ValueError("a grant's token needs at least 16 characters")
         if grant.token in self._leases:
             raise ValueError("this grant is open already")
-        self._leases[grant.token] = Lease(grant, sink)
+        scopes = {server: self._known(scope) for server, scope in grant.scopes.items()}
+        self._leases[grant.token] = Lease(replace(grant, scopes=scopes), sink)
 
     def close(self, token: str) -> None:
         """Ends a grant; requests under way tell their sink nothing more. Unknown tokens are no error."""

@@ -20,17 +20,23 @@ from sidecar.gateway.canonical import Canonical, Refusal, canonicalise, refuse_f
 from sidecar.gateway.egress import Ask, Egress
 from sidecar.gateway.grants import Grants
 from sidecar.gateway.plex import Declined
-from sidecar.gateway.policy import TOKEN_KEY, Action, Unseen, judge
+from sidecar.gateway.policy import TOKEN_KEY, Action, Unseen, Verdict, judge
 from sidecar.gateway.reading import Reading
 from sidecar.gateway.reads import PlexReads
 from sidecar.gateway.scope import EMPTY, Garbled
 from sidecar.gateway.telling import Caller, Teller
 from sidecar.gateway.writes import PutBlob, Writes
-from sidecar.model import DEFAULT_SERVER, Problem, Severity
+from sidecar.model import DEFAULT_SERVER, Problem, Scope, Severity
 
 ORIGINS: Final = 256
 """Origins, of at most 300 characters each, whose parts are remembered."""
+JUDGED: Final = 2_000
+"""Requests whose verdict is remembered: of the same method, address and scope it is always the same..."""
+SHORT: Final = 500
+"""...where their address has at most so many characters; memory is bounded by both."""
 
+_Judgement = tuple[Canonical | Refusal, Verdict | Unseen | Refusal | None]
+"""A request in its one form, and what policy says of it; nothing where it has none, or no scope to be judged by."""
 
 QUESTION: Final = 64 * 1024
 """Bytes of a body for another host; Kometa's longest, a GraphQL query, has about 2,000."""
@@ -56,6 +62,7 @@ class Handler:
         self._teller = Teller(counters)
         self._reading = Reading(counters)
         self._origin = lru_cache(maxsize=ORIGINS)(parse_origin)
+        self._judged = lru_cache(maxsize=JUDGED)(_judged)
         self._writes = Writes(egress=egress, put_blob=put_blob, counters=counters, teller=self._teller, bodies=bodies)
 
     async def socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -107,14 +114,14 @@ class Handler:
     # ── Plex ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _plex(self, caller: Caller, request: web.BaseRequest) -> web.StreamResponse:
-        canonical = canonicalise(request.method, request.raw_path)
-        if isinstance(canonical, Refusal):
-            return self._teller.refuse(caller, request, canonical)
         scope = caller.lease.grant.scopes.get(caller.server)
         reads = self._servers.get(caller.server)
-        if scope is None or reads is None:
+        known = self._judged if len(request.raw_path) <= SHORT else _judged
+        canonical, verdict = known(request.method, request.raw_path, scope)
+        if isinstance(canonical, Refusal):
+            return self._teller.refuse(caller, request, canonical)
+        if scope is None or reads is None or verdict is None:
             return self._teller.refuse(caller, request, Refusal("this Plex server is not part of the preview"), canonical)
-        verdict = judge(canonical, scope)
         if isinstance(verdict, Refusal):
             return self._teller.refuse(caller, request, verdict, canonical)
         if isinstance(verdict, Unseen):
@@ -169,6 +176,12 @@ class Handler:
         status = 503 if isinstance(error, PlexAway) else 401 if isinstance(error, PlexRefused) else 502
         caller.lease.note(Problem(severity=Severity.ERROR, what=str(error), source="plex", passing=True))
         return wire.text(status, str(error))
+
+
+def _judged(method: str, target: str, scope: Scope | None) -> _Judgement:
+    """Pure, so that it can be remembered."""
+    canonical = canonicalise(method, target)
+    return canonical, None if scope is None or isinstance(canonical, Refusal) else judge(canonical, scope)
 
 
 def _plex_tokens(request: web.BaseRequest) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,9 @@ from sidecar.gateway.plex import PlexClient, passed_on
 from sidecar.gateway.scope import Garbled, parse
 
 HIT: Final = "plex_hits"
+
+NAMES: Final = 2_000
+"""Questions, of at most 8,000 characters each, whose keys are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class PlexReads:
         self._count = count
         self._spawn = spawn
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._name = lru_cache(maxsize=NAMES)(_name)
         server = client.server
         self.who = f"{server.url}\n{hashlib.sha256(server.token.get_secret_value().encode()).hexdigest()}"
         """Says which server this is, and whose token is used."""
@@ -60,8 +65,8 @@ class PlexReads:
         age = max_age(request, gapless=time.time() - self.freshness.since if self.freshness.watched else 0.0)
         if age <= 0:
             return None
-        along = "".join(f"\n{name}:{value}" for name, value in sorted(passed_on(headers).items()))
-        return Key(hashlib.sha256(f"{self.who}\n{epoch}\n{request.target}{along}".encode()).hexdigest(), age)
+        along = tuple(sorted(passed_on(headers).items())) if headers else ()
+        return Key(self._name(self.who, epoch, request.target, along), age)
 
     def picture_key(self, request: Canonical) -> Key | None:
         """As ``key``. A picture whose address carries the time of its last change outlives changes of other things."""
@@ -135,6 +140,11 @@ class PlexReads:
     async def keep(self, key: Key, entry: Entry) -> None:
         """Keeps an answer; on disk beside the work."""
         await self._answers.keep_beside(key.name, entry, self._spawn)
+
+
+def _name(who: str, epoch: str, target: str, along: tuple[tuple[str, str], ...]) -> str:
+    said = "".join(f"\n{name}:{value}" for name, value in along)
+    return hashlib.sha256(f"{who}\n{epoch}\n{target}{said}".encode()).hexdigest()
 
 
 def _sound(data: bytes) -> bool:

@@ -278,7 +278,8 @@ class Gateway:
             token=secrets.token_urlsafe(32),
             run_id="canary",
             shard=0,
-            scopes={name: Scope(targets=frozenset({1}), visible=frozenset({1}), sections=frozenset({1}))},
+            # A scope that no other has: these requests are judged now, and not as it is remembered.
+            scopes={name: Scope(targets=frozenset({1}), visible=frozenset({1, secrets.randbits(62)}), sections=frozenset({1}))},
         )
         listener = await asyncio.start_server(take, "127.0.0.1", 0)
         address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import resource
 import stat
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -690,3 +691,21 @@ async def test_over_the_port_the_plex_token_is_the_grant(bench: Bench) -> None:
             assert response.status == 200
     assert [seen.target.partition("?")[0] for seen in bench.plex.requests] == ["/library/metadata/1"] * 2 + ["/library/metadata/1/file"]
     assert {seen.header("X-Plex-Token") for seen in bench.plex.requests} == {REAL}
+
+
+async def test_what_is_remembered_of_a_verdict_is_no_other_grants(bench: Bench) -> None:
+    """The same address again and again: each grant sees what is its own, and every refusal is told."""
+    other = Scope(targets=frozenset({2}), visible=frozenset({2}), sections=frozenset({2}))
+    bench.gateway.open(replace(bench.grant, token="another-grant-token", scopes={"plex-0": other}), Heard())
+    bench.gateway.open(replace(bench.grant, token="the-same-scope-once-more"), Heard())
+    statuses = {TOKEN: (200, 404, 200, 403), "the-same-scope-once-more": (200, 404, 200, 403), "another-grant-token": (404, 404, 403, 200)}
+    lines = ("metadata/1", "metadata/9", "sections/1/all?type=1", "sections/2/all?type=1")
+    for _ in range(3):
+        for token, wanted in statuses.items():
+            got = [(await bench.ask(f"GET /library/{line}", token=token)).status for line in lines]
+            assert tuple(got) == wanted
+    assert len(bench.sink.writes) == 3
+    for _ in range(2):
+        assert (await bench.ask("GET /:/scrobble?key=1&x=" + "a" * 1_000)).status == 403
+    assert len(bench.sink.writes) == 5
+    assert not [seen for seen in bench.plex.requests if "scrobble" in seen.target]
