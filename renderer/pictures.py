@@ -1,7 +1,7 @@
 """Keeps what comes out of the two slow readings of a picture: a poster at canvas size, and an overlay's image decoded.
 
 Kometa opens every original poster, converts it to RGB and resizes it with Lanczos to its canvas; and it decodes the image of each
-overlay it knows of, drawn or not. Both are functions of the file's bytes and of Pillow. Their pixels are kept raw in the worker's
+overlay it knows of, drawn or not. Both are functions of the file's bytes, Pillow and its decoders. Pixels are kept raw in the worker's
 cache, under the hash of these bytes; whatever else Kometa asks of an open picture, it asks the picture itself. The images that Kometa
 brings along, hundreds for one default file, are decoded in the parent besides, while it is idle: its children have them by fork.
 """
@@ -44,6 +44,7 @@ class Pictures:
         """For which there was no room: what a render decodes of these, the next one does, too."""
         self._asked: list[str] = []
         self._written = 0
+        self._made_by = ""
         self.kept = 0
         self.used = 0
 
@@ -122,7 +123,7 @@ class Pictures:
 
     def made(self, picture: Any, pillow: Any, what: str, make: Callable[[], Any]) -> Any:
         """What ``make`` makes of ``picture`` (``what`` says how), kept or made now."""
-        path = self._place(picture, f"{what} {getattr(pillow, '__version__', '')}")
+        path = self._place(picture, f"{what} {self._makers()}")
         if path is None:
             return make()
         found = _read(path, pillow)
@@ -136,6 +137,14 @@ class Pictures:
         if type(result) is pillow.Image and result.mode in BANDS and result.info == before and result.palette is None:
             self._write(path, result)
         return result
+
+    def _makers(self) -> str:
+        """What else the pixels come from: Pillow, and the libraries that it decodes with, which differ where a distribution built it."""
+        if not self._made_by:
+            from PIL import features
+
+            self._made_by = " ".join(f"{name}={features.version(name)}" for name in ("pil", "jpg", "libjpeg_turbo", "webp"))
+        return self._made_by
 
     def _place(self, picture: Any, what: str) -> Path | None:
         if self._folder is None or not isinstance(picture.filename, str):

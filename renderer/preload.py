@@ -21,8 +21,8 @@ MOST = 200
 """Kometa's files held."""
 MOST_TEXTS = 40
 """Other files held; those not asked for longest go."""
-MOST_CHARACTERS = 1024 * 1024
-"""Characters of these together, each text as often as it is held: parsed, they take sixty times that. The newest is held anyway."""
+MOST_CHARACTERS = 512 * 1024
+"""Characters of these together, each text as often as it is held: parsed, they take up to 100 times that. The newest is held anyway."""
 LONGEST = 512 * 1024
 """Characters of another file."""
 MOST_COPIES = 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,20 @@ def test_what_a_running_kometa_writes_is_no_change(home: Path) -> None:
     (home / "config" / "config.yml").write_text("x")
     assert not before.changed()
     assert Installation(home).build == before.build
+
+
+def test_another_pillow_is_a_change(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pip puts one in the place of the other: while Kometa itself is the same."""
+    packages = tmp_path / "site-packages"
+    for name in ("PIL", "pillow-1.0.dist-info"):
+        (packages / name).mkdir(parents=True)
+    (packages / "PIL" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.delitem(sys.modules, "PIL", raising=False)
+    before = Installation(home)
+    assert not before.changed()
+    (packages / "pillow-1.0.dist-info").rename(packages / "pillow-2.0.dist-info")
+    assert before.changed()
 
 
 @pytest.mark.parametrize("ask", ["ping", "render"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
+from PIL import features
 
 from renderer.pictures import Pictures
 
@@ -127,6 +128,18 @@ def test_damaged_and_unwritable_places_cost_only_time(tmp_path: Path) -> None:
         other = Pictures(nowhere)
         assert original(other.module(PIL.Image), path).tobytes() == plain.tobytes()
         other.prune()
+
+
+def test_another_decoder_is_not_given_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow of the same version, built with another libjpeg: its pixels differ by a little."""
+    path = draw(tmp_path / "a.jpg")
+    original(Pictures(tmp_path / "kept").module(PIL.Image), path)
+    for decoder, used in (("another", 0), (features.version("libjpeg_turbo"), 1)):
+        monkeypatch.setattr(features, "version", lambda name, mine=decoder, real=features.version: mine if "turbo" in name else real(name))
+        again = Pictures(tmp_path / "kept")
+        original(again.module(PIL.Image), path)
+        assert again.used == used
+        monkeypatch.undo()
 
 
 def test_the_oldest_go_first(tmp_path: Path) -> None:

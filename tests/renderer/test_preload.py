@@ -191,7 +191,7 @@ def test_the_list_is_kept_for_the_next_worker(home: Path, owner: type[Yaml], tmp
 
 
 def test_texts_are_bounded_by_their_length_too(home: Path, owner: type[Yaml], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parsed, a text takes sixty times its length: a worker must not grow with each edit of a long file."""
+    """Parsed, a text takes up to a hundred times its length: a worker must not grow with each edit of a long file."""
     monkeypatch.setattr(preloading, "MOST_CHARACTERS", 1000)
     preload = Preload(home)
     preload.attach(owner)
