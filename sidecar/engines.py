@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,6 @@ def build(
         return SocketEngine(settings.worker_socket, choice.exchange, spawn=spawn, shelf=places.kometa)
     if choice.kind == "container" and choice.exchange is not None:
         engine = settings.engine
-        cpus = engine.cpus or float(engine.shard_count)
         return ContainerEngine(
             Docker(engine.docker or env.get("DOCKER_HOST") or DEFAULT),
             engine.image,
@@ -88,7 +86,7 @@ def build(
             shelf=places.kometa,
             spawn=spawn,
             tell=tell,
-            limits=Limits(memory=engine.container_memory, pids=engine.pids, cpus=min(cpus, float(os.cpu_count() or 1))),
+            limits=Limits(memory=engine.container_memory, pids=engine.pids, cpus=engine.cpus or engine.shard_count),
             pull=engine.pull,
             patient=patient,
             layout=engine.layout,

@@ -186,7 +186,7 @@ class ContainerEngine(RemoteEngine):
             remapped=host.remapped,
             memory=self._limits.memory,
             pids=self._limits.pids,
-            cpus=self._limits.cpus,
+            cpus=min(self._limits.cpus, host.cores),
             layout=self._layout,
             off=self._off,
         )

@@ -47,6 +47,8 @@ class Host:
     version: str
     rootless: bool
     remapped: bool
+    cores: int
+    """Docker refuses a container that may use more."""
 
 
 class Docker:
@@ -57,8 +59,9 @@ class Docker:
 
     def host(self) -> Host:
         with self._api() as api:
-            options = " ".join(api.info().get("SecurityOptions") or ())
-            return Host(api.version()["Version"], "name=rootless" in options, "name=userns" in options)
+            about = api.info()
+            options = " ".join(about.get("SecurityOptions") or ())
+            return Host(api.version()["Version"], "name=rootless" in options, "name=userns" in options, max(1, int(about.get("NCPU") or 1)))
 
     def image(self, name: str) -> str | None:
         """The id of image ``name``; None where Docker has none."""

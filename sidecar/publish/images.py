@@ -59,7 +59,7 @@ class Images:
         self._shots: dict[str, Shot] = {}
         self._owed: dict[str, Blob] = {}
         """Shown at full size until a small one is made."""
-        self._workers = max(1, min(4, os.cpu_count() or 1))  # Pillow decodes and encodes outside the interpreter's lock
+        self._workers = min(4, len(os.sched_getaffinity(0)))  # Pillow decodes and encodes outside the interpreter's lock
 
     def publish(
         self,

@@ -88,8 +88,8 @@ class EngineSettings(_Section):
 
     @property
     def shard_count(self) -> int:
-        """``shards``, or one per core and at most 8."""
-        return self.shards or min(8, os.cpu_count() or 1)
+        """``shards``, or one per core that this process may use (an LXC container has few of its host's) and at most 8."""
+        return self.shards or min(8, len(os.sched_getaffinity(0)))
 
 
 class TargetSpec(_Section):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.engine.container import ContainerEngine, Limits
 from sidecar.engine.docker_api import Docker, Found
 from sidecar.errors import EngineAway, EngineError
 
@@ -97,7 +98,7 @@ def test_the_daemons_own_version_is_spoken(serve: Serve, version: str, least: st
         version,
         least,
         {
-            "GET /info": (200, {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}),
+            "GET /info": (200, {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"], "NCPU": 2}),
             "GET /version": (200, {"Version": "x", "ApiVersion": version}),
             "GET /images/worker:1/json": (200, {"Id": "sha256:1"}),
             "GET /containers/json": (200, [CONTAINER]),
@@ -107,7 +108,7 @@ def test_the_daemons_own_version_is_spoken(serve: Serve, version: str, least: st
         },
     )
     host = docker.host()
-    assert (host.rootless, host.remapped) == (True, False)
+    assert (host.rootless, host.remapped, host.cores) == (True, False, 2)
     assert docker.image("worker:1") == "sha256:1"
     assert docker.ours("x") == [Found("c1", "kometa-sidecar-worker-x", "sha256:1", "h", "running")]
     assert docker.create({"Image": "sha256:1"}, "kometa-sidecar-worker-x") == "c1"
@@ -130,3 +131,21 @@ def test_what_is_missing_and_what_is_refused(serve: Serve) -> None:
 def test_nobody_answers(short_dir: Path) -> None:
     with pytest.raises(EngineAway, match="Docker does not answer at"):
         Docker(f"unix://{short_dir}/none.sock").host()
+
+
+@pytest.mark.parametrize(("asked", "given"), [(4.0, 2.0), (1.5, 1.5)])
+def test_no_more_cores_are_asked_for_than_docker_has(serve: Serve, tmp_path: Path, asked: float, given: float) -> None:
+    """They can be fewer than this process sees: Docker refuses the container then."""
+    docker = serve("1.41", "1.12", {"GET /info": (200, {"NCPU": 2}), "GET /version": (200, {"Version": "x"})})
+    engine = ContainerEngine(
+        docker,
+        "worker:1",
+        tmp_path / "exchange",
+        identity=tmp_path / "instance",
+        cache=tmp_path / "cache",
+        shelf=tmp_path / "shelf",
+        spawn=lambda _work, _name: pytest.fail("nothing is started"),
+        tell=pytest.fail,
+        limits=Limits(cpus=asked),
+    )
+    assert engine._wish("sha256:1").cpus == given

@@ -98,7 +98,7 @@ class DraftEngine:
         """Ready to draw; nothing that can be missing."""
         if self._executor is None:
             if self._processes is None:
-                self._executor = ThreadPoolExecutor(os.cpu_count() or 1, "draft")
+                self._executor = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "draft")
             else:
                 # spawn: a fork of a process with threads may hang, and forkserver is no quicker for so few workers
                 self._executor = ProcessPoolExecutor(self._processes, multiprocessing.get_context("spawn"))
