@@ -20,6 +20,7 @@ from sidecar.gateway.plex import passed_on
 from sidecar.gateway.policy import Verdict, View
 from sidecar.gateway.reads import HIT, PlexReads
 from sidecar.gateway.scope import EMPTY, Garbled, Page, cut, cut_listing
+from sidecar.gateway.sound import Tags
 from sidecar.model import Scope
 
 CUTS: Final = 32 * 1024 * 1024
@@ -44,6 +45,7 @@ class Reading:
     def __init__(self, counters: Counter[str]) -> None:
         self._counters = counters
         self._levels = Levels()
+        self._tags = Tags()
         self._cuts: Recent[tuple[float, bytes]] = Recent(CUTS, lambda cut: len(cut[1]) + 500)
 
     async def cut(self, request: web.BaseRequest, reads: PlexReads, verdict: Verdict, scope: Scope) -> web.Response:
@@ -79,7 +81,7 @@ class Reading:
     async def _cut(self, headers: Mapping[str, str], read: _Read, reads: PlexReads, verdict: Verdict, scope: Scope) -> bytes:
         view = verdict.rule.view
         if view not in _PAGED:
-            return cut(await read(verdict.send, headers), view, scope)
+            return cut(await read(verdict.send, headers), view, scope, self._tags)
         page = _page(verdict.send, headers)
         whole = verdict.send.without(_START, _SIZE)
         if view is View.LISTING and verdict.section is not None:
