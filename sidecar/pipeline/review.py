@@ -58,6 +58,8 @@ class Reviews:
         """Targets whose published timeline lacks something."""
         self._arrived = asyncio.Event()
         self._comparing = asyncio.Lock()
+        self._made: RunReview | None = None
+        """What was compared and could not be published or kept."""
         self._deciding = asyncio.Lock()
         self._showing = asyncio.Lock()
 
@@ -123,9 +125,12 @@ class Reviews:
             run = await self._state.run(run_id)
             if run is None or run.state is not RunState.DONE:
                 return None
-            review = await self._comparer.review(run)
-            await self._state.save_review(review)
+            review = self._made if self._made is not None and self._made.run_id == run_id else await self._comparer.review(run)
+            self._made = review
+            # Kept last: what is kept is never made again, and the page that a full disk refused would stay without.
             await asyncio.to_thread(self._site.publish_review, run, review)
+            await self._state.save_review(review)
+            self._made = None
             late = await asyncio.to_thread(self._site.without_timeline, [picture.target.id for picture in run.pictures])
             self.refresh(picture.target for picture in run.pictures if picture.target.id in late or picture.target.id in run.changed)
         log.info("run %s compared: %s", run_id, ", ".join(f"{count} {status}" for status, count in review.counts.items() if count))

@@ -14,6 +14,7 @@ import json
 from typing import Any, Final, Protocol
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import SecretStr
 
 from sidecar.errors import NotThere
@@ -156,7 +157,7 @@ async def _payload(request: web.Request) -> dict[str, Any] | None:
                     data += chunk
             if part.name == "payload":
                 found = _object(bytes(data))
-    except (ValueError, AssertionError, LookupError):  # what aiohttp raises for a body that is no multipart
+    except (ValueError, AssertionError, LookupError, HttpProcessingError):  # what aiohttp raises for a body that is no multipart
         return None
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.compare import Rule
-from sidecar.errors import NotThere, ReviewError
+from sidecar.errors import NotThere, ReviewError, StoreError
 from sidecar.model import PictureState, RunState
 from sidecar.pipeline.comparing import Measures
 from sidecar.review import Against, ReviewStatus, Verdict
@@ -296,6 +296,28 @@ async def test_a_disk_that_refuses_costs_time_not_timelines(desk: Desk, monkeypa
     while not (place / "1.js").exists():
         await asyncio.sleep(0.01)
     serving.cancel()
+
+
+async def test_a_disk_that_refuses_a_review_gets_it_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.pipeline.review.PAUSE", 0.01)
+    await desk.compared(await desk.run([drawn(1, await desk.blob("navy"))]))
+    run = await desk.run([drawn(1, await desk.blob("navy", BADGE))])
+    data = desk.root / "gallery" / "runs" / run.id / "data.json"
+    data.unlink()
+    data.mkdir()
+    serving = asyncio.create_task(desk.reviews.serve())
+    desk.reviews.submit(run.id)
+    try:
+        async with asyncio.timeout(40):
+            with pytest.raises(StoreError):
+                await desk.reviews.compare(run.id)
+            data.rmdir()
+            while run.id not in desk.showcase.view.reviews:
+                await asyncio.sleep(0.01)
+        [one] = desk.data(f"runs/{run.id}/data")["targets"]
+        assert (one["status"], one["diff"]["boxes"]) == ("changed", [list(BADGE)])
+    finally:
+        serving.cancel()
 
 
 async def test_a_draft_never_takes_the_place_of_kometas_picture(desk: Desk) -> None:

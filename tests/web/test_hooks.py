@@ -98,6 +98,10 @@ async def test_plex_bodies_that_are_none(site_files: Path) -> None:
             {"json": {"event": "library.new"}},
             {"data": b"--x\r\nrubbish", "headers": {"Content-Type": "multipart/form-data; boundary=y"}},
             {"data": b"rubbish", "headers": {"Content-Type": "multipart/form-data"}},
+            *(
+                {"data": b"--y\r\n" + head + b"\r\n\r\n{}\r\n--y--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=y"}}
+                for head in (b"X: " + b"a" * 20_000, b"X: a\r\n" * 20_000, b"no colon", b"Content-\xd1ype: x", b"X: a\0b")
+            ),
         ]
         for body in bodies:
             status, told = await post(site, path, **body)
