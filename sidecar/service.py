@@ -64,17 +64,23 @@ class Service:
     async def _round(self, fresh: Settings, known: Settings, heard: asyncio.Queue[int]) -> tuple[Settings | None, Settings]:
         """Serve with ``fresh``; where that cannot start, with ``known``. Returns the next settings (None: stop), and those that served."""
         self._health.clear()
+        started = False
         try:
             async with self._build(fresh, self._hear) as app:
+                started = True
                 self._say(f"gallery: {app.url}")
                 log.info("the gallery is at %s", app.url)
                 self._systemd.ready(f"watching; gallery at {app.url}")
                 following = await self._serve(app, fresh, heard)
             return following, fresh
-        except SidecarError as error:
-            if fresh is known:
+        except Exception as error:  # whatever new settings lead to, a daemon with the old ones is better than none
+            if started or fresh is known:
                 raise
-            log.error("the daemon cannot start with the new settings, and goes on with the old: %s", error)
+            log.error(
+                "the daemon cannot start with the new settings, and goes on with the old: %s",
+                error,
+                exc_info=None if isinstance(error, SidecarError) else error,
+            )
             return known, known
 
     async def _serve(self, app: App, settings: Settings, heard: asyncio.Queue[int]) -> Settings | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -28,6 +29,29 @@ def _seconds(value: Any) -> Any:
 def _size(value: Any) -> Any:
     number = _quantity(value, _SIZE_UNITS, "1048576, 64MiB or 1GB")
     return int(number) if isinstance(number, float) else number
+
+
+def a_host(name: str) -> str:
+    """``name`` where it can be a host's; ValueError."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        raise ValueError("it is no name of a host") from None
+    return name
+
+
+def askable(url: str) -> str:
+    """``url``, empty or one of http; ValueError, which tells nothing of it: an address may be a secret."""
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("it must begin with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        sound = not re.search(r"\s", url) and (not url or (parts.port != -1 and bool(a_host(parts.hostname or ""))))
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("it is none that can be asked: look at its host and its port")
+    return url
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from sidecar.schedule import cron, zone_of
-from sidecar.settings.base import Bytes, Port, Seconds, UserPath
+from sidecar.settings.base import Bytes, Port, Seconds, UserPath, a_host, askable
 from sidecar.settings.base import Section as _Section
 from sidecar.settings.notifications import Destination, HookSettings
 
@@ -21,14 +21,16 @@ Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(te
 class Web(_Section):
     """The gallery's own server."""
 
-    host: str = Field("127.0.0.1", description="An address of this machine to listen on: 127.0.0.1, or 0.0.0.0 for all.", min_length=1)
+    host: Annotated[str, AfterValidator(a_host)] = Field(
+        "127.0.0.1", description="An address of this machine to listen on: 127.0.0.1, or 0.0.0.0 for all.", min_length=1
+    )
     port: Port = Field(8420, description="A port number, 0 to 65535; 0 takes a free one.")
     token: SecretStr | None = Field(
         None,
         description="At least 12 characters; without one only this machine gets in.",
         min_length=12,
     )
-    base_url: str = Field(
+    base_url: Annotated[str, AfterValidator(askable)] = Field(
         "",
         description="Where people reach the gallery, like https://kometa.example/preview; used in links and notifications.",
         pattern=r"^(https?://[^\s?#]+)?$",
@@ -172,7 +174,7 @@ class GatewaySettings(_Section):
         "live", description="live; record, to keep every answer of other hosts; or replay, to use the kept ones and ask nobody."
     )
     recording: UserPath | None = Field(None, description="The directory of record and replay.")
-    host_map: dict[str, str] = Field(
+    host_map: dict[str, Annotated[str, AfterValidator(askable)]] = Field(
         default_factory=dict,
         description="Host name to the http:// address asked instead of it: for tests and the demo.",
     )

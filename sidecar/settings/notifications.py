@@ -14,7 +14,7 @@ from sidecar import apprising
 from sidecar.apprising import Outcome
 from sidecar.sandbox import TemplateFails, check
 from sidecar.schedule import zone_of
-from sidecar.settings.base import Seconds, Section
+from sidecar.settings.base import Seconds, Section, askable
 
 EventName = Literal[
     "preview.changed",
@@ -41,6 +41,7 @@ Kind = Literal["auto", "discord", "webhook", "slack", "ntfy", "gotify", "apprise
 
 _DISCORD_HOSTS = ("discord.com", "discordapp.com")
 _DISCORD_PATH = re.compile(r".*/webhooks/(?P<id>\d+)/(?P<token>[\w.-]+)/?", re.ASCII)
+_OURS = ("content-length", "transfer-encoding", "connection", "webhook-id", "webhook-timestamp", "webhook-signature")
 _EVERYTHING = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -141,7 +142,12 @@ class Destination(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         url = self.url.get_secret_value()
-        if self.what == "apprise":
+        if self.kind != "apprise":
+            try:
+                askable(url)
+            except ValueError as error:
+                raise ValueError(f"the url of {self.name}: {error}") from None
+        else:
             if "://" not in url:
                 raise ValueError(f"the url of {self.name} is no Apprise address (service://...)")
             outcome = apprising.check(url)
@@ -153,17 +159,19 @@ class Destination(Section):
                 raise ValueError(f"the url of {self.name} is none that Apprise knows")
             return self
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"the url of {self.name} must begin with http:// or https:// and name a host")
         if self.what == "discord" and not _DISCORD_PATH.fullmatch(parts.path):
             raise ValueError(f"the url of {self.name} is no Discord webhook: it must end in /webhooks/NUMBER/TOKEN")
         if self.what == "ntfy" and not parts.path.strip("/"):
             raise ValueError(f"the url of {self.name} names no ntfy topic: write https://ntfy.sh/your-topic")
         if self.username and re.search("discord|clyde", self.username, re.IGNORECASE):
             raise ValueError(f"Discord refuses the username {self.username}: it may not hold 'discord' or 'clyde'")
-        for name in self.headers:
+        for name, value in self.headers.items():
             if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
                 raise ValueError(f"{name!r} is no header name")
+            if name.lower() in _OURS:
+                raise ValueError(f"the header {name} is not for you to set: it is made with each message")
+            if re.search(r"[\r\n\0]", value.get_secret_value()):
+                raise ValueError(f"the header {name} of {self.name} holds a line break: write it in one line")
         if self.template is not None:
             if self.what != "webhook":
                 raise ValueError(f"{self.name} is of kind {self.what}, which has a shape of its own: a template is for kind webhook")

@@ -349,3 +349,28 @@ async def test_work_that_ends_by_itself_is_a_failure(directory: Path) -> None:
 
     with pytest.raises(SidecarError, match="ended by itself"):
         await Service(lambda: settings, build, systemd=Systemd({}), say=lambda _: None).run()
+
+
+async def test_new_settings_that_break_the_start_leave_the_old_ones(directory: Path) -> None:
+    """However they break it."""
+    known, fresh = (
+        load_settings(
+            None, {}, {"data": str(directory / "data"), "engine": {"kind": "draft"}, "web": {"port": 0}, "retention": {"runs": runs}}
+        )
+        for runs in (7, 8)
+    )
+
+    def break_it(_chosen: Settings, _hear: Hear) -> App:
+        raise UnicodeError("label empty or too long")
+
+    def end_it(chosen: Settings, hear: Hear) -> App:
+        return Ends(chosen, directory / "config", {}, redact=Redactor(), hear=hear)
+
+    def service(build: Callable[[Settings, Hear], App]) -> Service:
+        return Service(lambda: known, build, systemd=Systemd({}), say=lambda _: None)
+
+    assert await service(break_it)._round(fresh, known, asyncio.Queue()) == (known, known)
+    with pytest.raises(UnicodeError):
+        await service(break_it)._round(known, known, asyncio.Queue())
+    with pytest.raises(SidecarError, match="ended by itself"):  # it started: going back to settings of days ago would mend nothing
+        await service(end_it)._round(fresh, known, asyncio.Queue())

@@ -89,6 +89,20 @@ def test_secret_files(tmp_path: Path) -> None:
     ("lines", "line", "what"),
     [
         ("url: ftp://x/y", 2, "must begin with http"),
+        *(
+            (f"url: '{url}'\n  kind: {kind}", 2, "the url of a: it is none that can be asked")
+            for kind in ("auto", "webhook", "slack")
+            for url in (
+                "http://x:99999/y",
+                "http://x:abc/y",
+                "http://[::1/y",
+                "http://a..b/y",
+                "http://x y/z",
+                f"http://{'a' * 64}.example/",
+            )
+        ),
+        ('url: https://x/y\n  headers: {Authorization: "Bearer x\\n"}', 2, "the header Authorization of a holds a line break"),
+        ("url: https://x/y\n  headers: {content-length: '5'}", 2, "content-length is not for you to set"),
         ("url: https://discord.com/channels/1", 2, "no Discord webhook"),
         ("kind: ntfy\n  url: https://ntfy.sh/", 2, "names no ntfy topic"),
         ("url: https://x/y\n  events: [preview.exploded]", 4, "preview.changed"),
