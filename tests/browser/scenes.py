@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from sidecar.model import EditBrief, Health, PictureState, Run, RunState, Severity
+from sidecar.model import EditBrief, EngineInfo, Health, PictureState, Run, RunState, Severity
 from sidecar.publish import GalleryView, RunBrief
 from sidecar.review import Moment, RunReview, Timeline
 from tests.browser.desk import Desk
 from tests.publish.reviews import review_of, standing
-from tests.publish.samples import DRAFT, START, movie, problem, rendered, run, writes
+from tests.publish.samples import DRAFT, KOMETA, START, movie, problem, rendered, run, writes
 
 LIKE = {"adds 4K": ("101", "102", "103")}
 
@@ -56,9 +56,13 @@ def many_alike(desk: Desk, count: int = 14) -> GalleryView:
     return GalleryView(shown=two, latest=two, reviews={two.id: review}, config_dir="config")
 
 
-async def with_history(desk: Desk) -> tuple[Run, Run]:
-    """Two runs published one after the other, each compared; the first was approved; the timelines of two targets."""
+async def with_history(desk: Desk, engine: EngineInfo = KOMETA) -> tuple[Run, Run]:
+    """Two runs published one after the other, each compared; the first was approved; the timelines of two targets.
+
+    ``engine`` drew the second.
+    """
     one, two, review = second(desk)
+    two = replace(two, engine=engine)
     first = review_of(desk.store, one)
     view = GalleryView(shown=one, latest=one, history=(RunBrief.of(one),), reviews={one.id: first}, config_dir="config")
     await desk.publish(view)
@@ -88,7 +92,7 @@ def timeline(one: Run, two: Run, target: str) -> Timeline:
     )
     last = Moment(
         blob=new.after, state=new.state, run_id=two.id, started=two.started, revision=two.revision, runs=3, last_run=two.id,
-        before=new.before, edit=EditBrief(files=("overlays/badges.yml",), added=2, removed=1),
+        before=new.before, engine=two.engine.kind if two.engine else "", edit=EditBrief(files=("overlays/badges.yml",), added=2, removed=1),
     )  # fmt: skip
     decision = standing(target, old.after, one).baseline
     assert decision

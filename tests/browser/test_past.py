@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from tests.browser.desk import Desk, card, until
 from tests.browser.scenes import with_history
 from tests.browser.test_page import listen, plain_server
+from tests.publish.samples import DRAFT
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("viewer")]
 
@@ -100,6 +101,27 @@ async def test_any_two_runs(desk: Desk, tab: Page) -> None:
     await tab.get_by_label("Before").first.select_option(one.id)
     await expect(tab.get_by_text("0 of 5 pictures differ")).to_be_visible()
     assert wrong == []
+
+
+async def test_a_draft_is_never_shown_as_kometas(desk: Desk, tab: Page) -> None:
+    await with_history(desk, DRAFT)
+    await tab.goto(place(desk, "compare.html"))
+    await expect(card(tab, "101").get_by_text("Draft, not Kometa’s picture")).to_be_visible()
+    await card(tab, "101").get_by_role("link").click()
+    viewer = tab.get_by_role("dialog", name="Movie 0 (1990)")
+    await expect(viewer.get_by_text("This run (draft)")).to_be_visible()
+    await tab.keyboard.press("Escape")
+    await tab.get_by_role("button", name="Swap the two runs").click()
+    await expect(card(tab, "101").get_by_role("img", name="Movie 0 (1990), before, draft")).to_have_count(1)
+    await expect(card(tab, "101").locator(".stamp")).to_have_count(0)  # the picture in front is Kometa's
+
+    await tab.goto(place(desk, "timeline.html?target=101"))
+    moment = tab.get_by_role("region", name="Picture", exact=True)
+    await expect(moment).to_contain_text("Draft not Kometa")
+    await expect(tab.locator("[data-moments] .state--draft")).to_have_count(1)
+    await tab.get_by_role("button", name="Older picture").click()
+    await expect(moment).to_contain_text("Picture 1 of 2")
+    await expect(moment).not_to_contain_text("Draft")
 
 
 async def test_data_files_are_read_again_and_again(desk: Desk, tab: Page) -> None:

@@ -25,22 +25,28 @@
     return before.shown.sha256 === after.shown.sha256 ? "unchanged" : "changed";
   };
 
-  const card = ({ id, before, after, word }, run) => {
+  const isDraft = ({ engine }) => Boolean(engine) && engine.kind !== "kometa";
+
+  const card = ({ id, before, after, word }, [first, second]) => {
     const target = after ?? before;
     const shot = after?.shown ?? before.shown;
     const reference = before?.shown;
+    const draft = isDraft(after?.shown ? second : first);
+    const of = isDraft(first) ? ", draft" : "";
     const made = template.content.firstElementChild.cloneNode(true);
     const wide = shot.width && shot.height ? (shot.width > shot.height ? "wide" : "poster") : SHAPES[target.level] ?? "poster";
     made.id = `t-${id}`;
     made.classList.add(`card--${wide}`, `is-${word}`);
-    Object.assign(made.dataset, { target: id, run, key: `${reference?.sha256} ${shot.sha256}`, status: word, level: target.level, library: target.library, now: base + shot.url, sha: shot.sha256, engine: "kometa" });
+    Object.assign(made.dataset, { target: id, run: second.run, key: `${reference?.sha256} ${shot.sha256}`, status: word, level: target.level, library: target.library, now: base + shot.url, sha: shot.sha256, engine: draft ? "draft" : "kometa" });
     if (shot.width && shot.height) made.dataset.size = `${shot.width}x${shot.height}`;
     const frame = made.querySelector(".frame");
     const [now, old] = frame.querySelectorAll(".shot");
-    Object.assign(now, { src: base + shot.thumb, alt: `${target.label}, ${after?.shown ? "after" : "before"}` });
+    Object.assign(now, { src: base + shot.thumb, alt: `${target.label}, ${after?.shown ? "after" : "before"}${draft ? ", draft" : ""}` });
+    made.classList.toggle("is-draft", draft);
+    if (draft) frame.after(make("p", "stamp stamp--band", "Draft", make("span", "sr-only", ", not Kometa’s picture")));
     if (word === "changed") {
-      Object.assign(made.dataset, { ref: base + reference.url, refName: "Before", ignored: (after.ignored ?? []).map((box) => box.join(",")).join(";") });
-      Object.assign(old, { src: base + reference.thumb, alt: `${target.label}, before` });
+      Object.assign(made.dataset, { ref: base + reference.url, refName: of ? "Before (draft)" : "Before", ignored: (after.ignored ?? []).map((box) => box.join(",")).join(";") });
+      Object.assign(old, { src: base + reference.thumb, alt: `${target.label}, before${of}` });
       frame.dataset.compare = "";
       frame.querySelector("[role=slider]").setAttribute("aria-label", `Before and after: ${target.label}`);
     } else {
@@ -64,8 +70,8 @@
     return made;
   };
 
-  const section = (word, pairs, run, alone) => {
-    const grid = (list) => make("div", `grid grid--${(list[0].after ?? list[0].before).level}`, ...list.map((pair) => card(pair, run)));
+  const section = (word, pairs, runs, alone) => {
+    const grid = (list) => make("div", `grid grid--${(list[0].after ?? list[0].before).level}`, ...list.map((pair) => card(pair, runs)));
     const wide = (pair) => (pair.after ?? pair.before).level === "episode";
     const rows = [pairs.filter((pair) => !wide(pair)), pairs.filter(wide)].filter((list) => list.length);
     const box = make("details", `section section--${word}`, make("summary", "", chevron.content.cloneNode(true), make("h2", "", TITLES[word]), make("span", "count", String(pairs.length))));
@@ -87,7 +93,7 @@
       const pairs = [...new Set([...second.keys(), ...first.keys()])].map((id) => ({ id, before: first.get(id), after: second.get(id) }))
         .filter((pair) => pair.before?.shown || pair.after?.shown).map((pair) => ({ ...pair, word: status(pair.before, pair.after) }));
       const kinds = ORDER.map((word) => [word, pairs.filter((pair) => pair.word === word)]).filter(([, list]) => list.length);
-      result.replaceChildren(...kinds.map(([word, list]) => section(word, list, ids[1], kinds.length === 1)));
+      result.replaceChildren(...kinds.map(([word, list]) => section(word, list, runs, kinds.length === 1)));
       const changed = kinds.find(([word]) => word === "changed")?.[1].length ?? 0;
       document.querySelector("[data-sum]").textContent = `${changed} of ${pairs.length} ${pairs.length === 1 ? "picture differs" : "pictures differ"}`;
       gallery.address(`?a=${encodeURIComponent(ids[0])}&b=${encodeURIComponent(ids[1])}`);

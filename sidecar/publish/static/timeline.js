@@ -17,10 +17,13 @@
   const word = (text) => { const bdi = make("bdi", "", text); return bdi; };
   const paths = ({ files, more }) => files.join(", ") + (more ? ` and ${more} more` : "");
 
+  const isDraft = ({ engine }) => Boolean(engine) && engine !== "kometa";
+  const draftMark = () => make("span", "state state--draft", "Draft");
+
   const image = (moment, className, words) => {
     const shot = new Image();
     shot.className = `shot ${className}`;
-    shot.alt = `${label}, ${words}`;
+    shot.alt = `${label}, ${words}${isDraft(moment) ? ", draft" : ""}`;
     shot.draggable = false;
     shot.src = base + moment.shot.url;
     return shot;
@@ -65,6 +68,7 @@
     const link = make("a", "", when(moment.started));
     link.href = base + moment.page;
     row("First in the run of", ...(moment.page ? [link] : [when(moment.started)]));
+    if (isDraft(moment)) row("Drawn by", draftMark(), " not Kometa");
     if (moment.revision) row("Revision", make("code", "", moment.revision.slice(0, 12)));
     if (moment.edit) {
       const files = make("ul");
@@ -84,6 +88,7 @@
     Object.assign(thumb, { loading: "lazy", decoding: "async", alt: "", src: base + moment.shot.thumb, className: "mini" });
     const counts = moment.decisions.filter((decision) => !decision.undone).at(0);
     const words = make("span", "moments__words", when(moment.started), make("span", "moments__edit", word(moment.edit ? paths(moment.edit) : "")));
+    if (isDraft(moment)) words.append(draftMark());
     if (counts) words.append(make("span", `state state--${counts.verdict}`, verdicts.NAMES[counts.verdict]));
     const button = make("button", "", thumb, words);
     button.type = "button";
