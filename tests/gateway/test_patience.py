@@ -56,7 +56,7 @@ async def test_a_short_rest_is_waited_for_by_all(tmp_path: Path) -> None:
 
     async with Upstream(answer) as host, egress(tmp_path, {HOST: host.url}) as bench:
         first = asyncio.ensure_future(bench.fetch(ask("/3/movie/1")))
-        while not bench.egress._paces or not bench.egress._paces[HOST].rest:
+        while not bench.egress._paces or not bench.egress._paces[HOST].rest_until:
             await asyncio.sleep(0.01)
         other = await bench.fetch(ask("/3/movie/2"))
         assert (other.body, (await first).body) == (b"here", b"here")
