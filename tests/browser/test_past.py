@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
+from sidecar.model import PictureState
+from sidecar.publish import GalleryView, RunBrief
 from tests.browser.desk import Desk, card, until
 from tests.browser.scenes import with_history
 from tests.browser.test_page import listen, plain_server
-from tests.publish.samples import DRAFT
+from tests.publish.samples import DRAFT, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("viewer")]
 
@@ -101,6 +104,17 @@ async def test_any_two_runs(desk: Desk, tab: Page) -> None:
     await tab.get_by_label("Before").first.select_option(one.id)
     await expect(tab.get_by_text("0 of 5 pictures differ")).to_be_visible()
     assert wrong == []
+
+
+async def test_a_run_that_drew_nothing_anew_is_compared_too(desk: Desk, tab: Page) -> None:
+    one, two = await with_history(desk)
+    kept = run(3, tuple(replace(picture, state=PictureState.REUSED) for picture in two.pictures), changed=())
+    history = tuple(RunBrief.of(each) for each in (kept, two, one))
+    await desk.publish(GalleryView(shown=kept, latest=kept, history=history, config_dir="config"))
+    await tab.goto(place(desk, f"runs/{kept.id}/index.html"))
+    await tab.get_by_role("link", name="Compare runs").click()
+    await expect(tab.get_by_text("0 of 5 pictures differ")).to_be_visible()
+    assert tab.url.endswith(f"?a={two.id}&b={kept.id}")
 
 
 async def test_a_draft_is_never_shown_as_kometas(desk: Desk, tab: Page) -> None:

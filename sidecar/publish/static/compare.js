@@ -103,7 +103,7 @@
   };
 
   const begin = ({ runs }) => {
-    const kept = runs.filter((run) => run.data && run.rendered);
+    const kept = runs.filter((run) => run.data && (run.rendered || run.state === "done"));
     if (kept.length < 2) { problem.textContent = "There are no two runs with pictures yet."; return; }
     for (const letter of ["a", "b"]) {
       form.elements[letter].replaceChildren(...kept.map((run) => { const option = make("option", "", name(run)); option.value = run.run; return option; }));
