@@ -7,20 +7,17 @@ import contextlib
 import functools
 import logging
 import shutil
-import socket
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
-
 from sidecar import __version__, engines, logs, reviewing
 from sidecar import web as pages
 from sidecar.backend import Archive, Controls
-from sidecar.errors import SettingsError
 from sidecar.gateway import Gateway, Limits, Mode
+from sidecar.listening import listen, own_names
 from sidecar.metrics import Metrics
 from sidecar.model import Change, Run, RunState
 from sidecar.pipeline import Pipeline, Planner, Renderer
@@ -292,19 +289,9 @@ class App:
             base_url=settings.base_url,
             base_path=settings.base_path,
             trusted_proxies=settings.trusted_proxies,
-            allowed_hosts=() if is_loopback(settings.host) else _names(),
+            allowed_hosts=() if is_loopback(settings.host) else own_names(),
         )
-        runner = pages.make_runner(app)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            remedy = "Choose another with --port, or 0 for any free one"
-            raise SettingsError(f"port {settings.port} on {settings.host} cannot be had: {error.strerror or error}. {remedy}") from error
-        port = runner.addresses[0][1]
-        name = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-        self.url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+        self.url = await listen(app, settings.host, settings.port, self._stack)
         await asyncio.to_thread(places.announce, self.url)
         self._stack.callback(places.fall_silent)
 
@@ -391,9 +378,3 @@ class App:
 
     def _worker_waits(self, words: str) -> None:
         self.showcase.away("worker", words)
-
-
-def _names() -> list[str]:
-    """What others in the network call this machine: itself, and through multicast DNS."""
-    name = socket.gethostname().lower()
-    return [name, f"{name.partition('.')[0]}.local"]

@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
@@ -24,8 +23,8 @@ from sidecar.notify import session
 from sidecar.notify.message import Teller
 from sidecar.notify.outbox import Mailbox, Now, Outbox, Tell
 from sidecar.notify.payload import Message
-from sidecar.notify.rules import Rules
 from sidecar.notify.sending import Destination, Later, Refused, Shut
+from sidecar.notify.subscription import Subscription
 from sidecar.review import RunReview
 
 log = logging.getLogger(__name__)
@@ -55,22 +54,6 @@ class Post(Mailbox, Protocol):
     async def counts(self) -> Mapping[tuple[str, LetterState], int]: ...
     async def replay(self, letter_ids: Sequence[str] | None = None, now: datetime | None = None) -> int: ...
     async def reclaim(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """One destination with its rules."""
-
-    destination: Destination
-    rules: Rules
-    pause: timedelta
-    """The longest pause within an editing session."""
-    give_up: timedelta
-
-    @property
-    def program(self) -> bool:
-        """Gets every event by itself."""
-        return self.destination.kind == "webhook"
 
 
 class Notifier:
@@ -221,13 +204,14 @@ class Notifier:
 
     def _failure(self, message: Message, topic: str, *, first: bool, hold: datetime | None) -> list[NewLetter]:
         """``first``: nobody was told of this failure yet. ``hold``: it may be over by then, and is not told before."""
+        now = self._now()
         letters = []
-        for name, each in self._subscriptions.items():
+        for each in self._subscriptions.values():
             wanted = each.rules.wanted(message)
             if wanted is None:
                 continue
-            later = self._now() + each.pause if not first and not each.program and not each.destination.edits else None
-            letters.append(self._letter(name, each, wanted, topic, hold=later or hold, overtakes=not each.program))
+            later = now + each.pause if not first and not each.program and not each.destination.edits else None
+            letters.append(each.letter(wanted, topic, now=now, hold=later or hold, overtakes=not each.program))
         return letters
 
     async def _good(
@@ -239,19 +223,20 @@ class Notifier:
         changed: Message | None,
         unchanged: Message | None,
     ) -> list[NewLetter]:
+        now = self._now()
         letters = []
         told = False
         if recovered is not None and failure is not None:
-            gone = await self._mailbox.withdraw(name, failure["topic"], "the preview works again", self._now())
+            gone = await self._mailbox.withdraw(name, failure["topic"], "the preview works again", now)
             unheard = gone > 0 and await self._mailbox.last_letter(name, topic=failure["topic"]) is None
             wanted = each.rules.wanted(recovered)
             if wanted is not None and not unheard:
-                letters.append(self._letter(name, each, wanted, f"recovered:{wanted.id}"))
+                letters.append(each.letter(wanted, f"recovered:{wanted.id}", now=now))
                 told = not each.program  # people need not read the same twice
         if changed is not None and not told and (wanted := each.rules.wanted(changed)) is not None:
             letters.append(await self._changed(name, each, wanted))
         if unchanged is not None and (wanted := each.rules.wanted(unchanged)) is not None:
-            letters.append(self._letter(name, each, wanted, f"unchanged:{wanted.id}"))
+            letters.append(each.letter(wanted, f"unchanged:{wanted.id}", now=now))
         return letters
 
     async def _changed(self, name: str, each: Subscription, message: Message) -> NewLetter:
@@ -260,13 +245,13 @@ class Notifier:
         before = session.parsed(last.body) if last is not None else None
         if last is None or before is None or before.session is None or not session.goes_on(last, each.pause, now):
             first = session.begin(message)
-            return self._letter(name, each, first, session.topic(message, now), overtakes=not each.program)
+            return each.letter(first, session.topic(message, now), now=now, overtakes=not each.program)
         if each.program:
-            return self._letter(name, each, session.follow(before, message), last.topic)
+            return each.letter(session.follow(before, message), last.topic, now=now)
         hold = None
         if not each.destination.edits:
             hold = min(now + each.pause, session.end(last.topic, each.pause))
-        return self._letter(name, each, session.merge(before, message), last.topic, hold=hold, overtakes=True)
+        return each.letter(session.merge(before, message), last.topic, now=now, hold=hold, overtakes=True)
 
     async def _health(self, part: OutagePart, well: bool, detail: str, at: datetime) -> None:
         standing = await self._standing()
@@ -280,40 +265,19 @@ class Notifier:
                 gone = await self._mailbox.withdraw(name, known["topic"], "it is over already", self._now())
                 wanted = each.rules.wanted(message)
                 if wanted is not None and not gone:
-                    letters.append(self._letter(name, each, wanted, f"back:{message.id}"))
+                    letters.append(each.letter(wanted, f"back:{message.id}", now=self._now()))
             away.pop(part)
         elif not well and known is None:
             message = self._teller.outage(part, detail, at)
             topic = f"away:{message.id}"
-            for name, each in self._subscriptions.items():
+            for each in self._subscriptions.values():
                 wanted = each.rules.wanted(message)
                 if wanted is not None:
-                    letters.append(self._letter(name, each, wanted, topic, hold=at + GRACE))
+                    letters.append(each.letter(wanted, topic, now=self._now(), hold=at + GRACE))
             away[part] = {"since": at.isoformat(), "topic": topic}
         else:
             return
         await self._mailbox.post(letters, notes={_STANDING: {**standing, "away": away}}, now=self._now())
-
-    def _letter(
-        self,
-        name: str,
-        each: Subscription,
-        message: Message,
-        topic: str,
-        *,
-        hold: datetime | None = None,
-        overtakes: bool = False,
-    ) -> NewLetter:
-        times = [at for at in (hold, each.rules.not_before(message.event, self._now())) if at is not None]
-        return NewLetter(
-            id=f"{message.id}:{name}",
-            destination=name,
-            event=message.event,
-            topic=topic,
-            body=message.plain(),
-            not_before=max(times, default=None),
-            overtakes=overtakes,
-        )
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────
 
