@@ -29,7 +29,7 @@ class House:
     config: Path
     heard: list[tuple[str, Mapping[str, Any]]]
 
-    async def until(self, what: Callable[[], object], seconds: float = 60.0) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = 120.0) -> None:
         """Wait for ``what`` to be true; fails with what was heard so far."""
         end = time.monotonic() + seconds
         while not what():

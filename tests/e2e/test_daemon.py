@@ -93,7 +93,7 @@ async def test_a_broken_config_keeps_the_last_good_gallery(
 
 
 async def test_a_newer_revision_ends_the_render_in_progress(standin: KometaInstall, config: Path, data_dir: Path) -> None:
-    async with house(standin, config, data_dir, world=small_world(30), engine={"shards": 1}) as home:
+    async with house(standin, config, data_dir, world=small_world(12), engine={"shards": 1}) as home:
         await home.until(lambda: any(kind == "picture" for kind, _ in home.heard))
         edit(config / "overlays" / "movies.yml", lambda text: text + "\n# newer\n")
         superseded = await home.run("superseded")
@@ -130,7 +130,7 @@ async def test_plex_away_at_the_start_and_back_later(standin: KometaInstall, con
 
 
 async def test_a_killed_worker_is_replaced_and_the_render_made_again(standin: KometaInstall, config: Path, data_dir: Path) -> None:
-    async with house(standin, config, data_dir, world=small_world(20), engine={"shards": 1}) as home:
+    async with house(standin, config, data_dir, world=small_world(10), engine={"shards": 1}) as home:
         await home.until(lambda: any(kind == "picture" for kind, _ in home.heard))
         pid = home.app.engine.pid  # type: ignore[attr-defined]
         os.kill(pid, signal.SIGKILL)
@@ -189,7 +189,7 @@ async def test_nobody_is_told_of_a_killed_worker_whose_render_is_made_again(
 ) -> None:
     monkeypatch.setattr("sidecar.notify.notifier.GRACE", timedelta(minutes=10))  # a busy machine takes its time
     async with listener() as (destination, got):
-        async with house(standin, config, data_dir, world=small_world(20), engine={"shards": 1}, notifications=[destination]) as home:
+        async with house(standin, config, data_dir, world=small_world(10), engine={"shards": 1}, notifications=[destination]) as home:
             await home.until(lambda: any(kind == "picture" for kind, _ in home.heard))
             os.kill(home.app.engine.pid, signal.SIGKILL)  # type: ignore[attr-defined]
             await home.run("failed")
