@@ -131,8 +131,6 @@ class Rule:
     keys: Keys = field(default_factory=dict)
     fields: bool = False
     """Filter fields (FIELDS, with level and operator) may stand in the query."""
-    free: bool = False
-    """Any query: it is never sent (writes that are only recorded)."""
     strip: bool = False
     """STRIPPED keys are taken off, and skipRefresh=1 put on."""
 
@@ -177,18 +175,18 @@ RULES: Final[tuple[Rule, ...]] = (
     _read("/library/collections/{collection}", View.ITEMS, "a collection", _INCLUDES, strip=True),
     _read("/library/collections/{collection}/items", View.CHILDREN, "a collection's items, cut to the targets", _ALL_KEYS, strip=True),
     _read("/library/collections/{collection}/children", View.CHILDREN, "likewise", _ALL_KEYS, strip=True),
-    Rule("POST", _METADATA + "/{key}/posters", Action.CAPTURE, View.NONE, "the poster that Kometa made", free=True),
-    Rule("POST", _METADATA + "/{key}/arts", Action.CAPTURE, View.NONE, "a background", free=True),
-    Rule("POST", _METADATA + "/{key}/clearLogos", Action.CAPTURE, View.NONE, "a logo", free=True),
-    Rule("POST", _METADATA + "/{key}/logos", Action.CAPTURE, View.NONE, "a logo", free=True),
-    Rule("POST", _METADATA + "/{key}/squareArts", Action.CAPTURE, View.NONE, "square art", free=True),
-    Rule("POST", _METADATA + "/{key}/themes", Action.CAPTURE, View.NONE, "theme music", free=True),
-    Rule("PUT", "/library/sections/{section}/all", Action.RECORD, View.NONE, "tag and field edits of a target", free=True),
-    Rule("PUT", _METADATA + "/{key}", Action.RECORD, View.NONE, "edits of a target", free=True),
-    Rule("PUT", _METADATA + "/{key}/refresh", Action.RECORD, View.NONE, "refresh of an item without ids", free=True),
-    Rule("PUT", _METADATA + "/{key}/poster", Action.RECORD, View.NONE, "selecting one of the item's posters", free=True),
-    Rule("PUT", _METADATA + "/{key}/art", Action.RECORD, View.NONE, "selecting one of the item's backgrounds", free=True),
-    Rule("PUT", "/:/prefs", Action.RECORD, View.NONE, "Kometa's db_cache setting", free=True),
+    Rule("POST", _METADATA + "/{key}/posters", Action.CAPTURE, View.NONE, "the poster that Kometa made"),
+    Rule("POST", _METADATA + "/{key}/arts", Action.CAPTURE, View.NONE, "a background"),
+    Rule("POST", _METADATA + "/{key}/clearLogos", Action.CAPTURE, View.NONE, "a logo"),
+    Rule("POST", _METADATA + "/{key}/logos", Action.CAPTURE, View.NONE, "a logo"),
+    Rule("POST", _METADATA + "/{key}/squareArts", Action.CAPTURE, View.NONE, "square art"),
+    Rule("POST", _METADATA + "/{key}/themes", Action.CAPTURE, View.NONE, "theme music"),
+    Rule("PUT", "/library/sections/{section}/all", Action.RECORD, View.NONE, "tag and field edits of a target"),
+    Rule("PUT", _METADATA + "/{key}", Action.RECORD, View.NONE, "edits of a target"),
+    Rule("PUT", _METADATA + "/{key}/refresh", Action.RECORD, View.NONE, "refresh of an item without ids"),
+    Rule("PUT", _METADATA + "/{key}/poster", Action.RECORD, View.NONE, "selecting one of the item's posters"),
+    Rule("PUT", _METADATA + "/{key}/art", Action.RECORD, View.NONE, "selecting one of the item's backgrounds"),
+    Rule("PUT", "/:/prefs", Action.RECORD, View.NONE, "Kometa's db_cache setting"),
 )
 """The whole of it. Order does not matter: where two rows match, the one with more words wins."""
 
@@ -219,7 +217,7 @@ _BY_SHAPE: Final[Mapping[tuple[str, int], tuple[Rule, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A request that stands in the table. ``send`` is the whole of what may go to Plex (nothing for writes)."""
+    """A request that stands in the table. ``send`` is the whole of what may go to Plex; a write, of which nothing goes, stays as it is."""
 
     rule: Rule
     send: Canonical
@@ -350,7 +348,7 @@ def table() -> str:
 
 
 def _query(rule: Rule) -> str:
-    if rule.free:
+    if rule.action in _WRITES:
         return "any: it is not sent"
     left, said = set(rule.keys), []
     for name, keys in _GROUPS.items():

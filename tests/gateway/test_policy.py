@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.gateway.canonical import Canonical, Refusal, canonicalise
-from sidecar.gateway.policy import FACETS, RULES, STRIPPED, Action, Unseen, Verdict, judge, match, table
+from sidecar.gateway.policy import FACETS, RULES, STRIPPED, Action, Rule, Unseen, Verdict, judge, match, table
 from sidecar.model import Scope
 
 SCOPE = Scope(targets=frozenset({1, 3}), visible=frozenset({1, 2, 3}), sections=frozenset({1, 2}))
@@ -314,3 +314,14 @@ def test_the_table_lists_every_row() -> None:
     for word in (*FACETS, *STRIPPED, "includeGuids", "push"):
         assert f"`{word}`" in words
     assert all(line.count("|") in (3, 7) for line in text.splitlines() if line), "no bar inside a cell"
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.action in (Action.CAPTURE, Action.RECORD)], ids=lambda rule: f"{rule.method} {rule.path}"
+)
+def test_what_is_kept_from_plex_is_kept_whatever_it_asks(rule: Rule) -> None:
+    """Kometa's edits name any field."""
+    path = rule.path.replace("{key}", "1").replace("{section}", "1")
+    got = verdict(rule.method, f"{path}?id=1&thumb.value=x&anything.locked=1")
+    assert isinstance(got, Verdict)
+    assert got.rule is rule
