@@ -87,6 +87,25 @@ def kill(pid: int) -> None:
             send(pid, signal.SIGKILL)
 
 
+def reap(pid: int) -> str | None:
+    """Take in a child that ended, and end whatever it started; how it ended, None while it runs."""
+    try:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        kill(pid)  # not reaped yet: its group's number is still its own
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return "it ended unseen"
+    return how_ended(status)
+
+
+def reap_orphans() -> None:
+    """Take in what ended of the processes that came to this one, the first of its container, when their parents died."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def how_ended(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from renderer.children import RANK, READ, Child, how_ended, kill, readable, take
+from renderer.children import RANK, READ, Child, kill, readable, reap, reap_orphans, take
 from renderer.connection import Connection, listen
 from renderer.limits import TICK
 from renderer.orders import BadOrder, Job, parse
@@ -167,7 +167,7 @@ class Server:
         try:
             link, _ = self._listener.accept()
         except OSError:
-            return  # gone again, or out of descriptors for now
+            return  # gone again, or no descriptor is free
         if len(self._connections) >= MAX_CONNECTIONS:
             link.close()
             return
@@ -353,14 +353,9 @@ class Server:
         for child in self._children:
             if child.ended or not child.pid:
                 continue
-            try:
-                if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                    continue
-                kill(child.pid)  # what it may have started itself; its group's number is still its own
-                _, status = os.waitpid(child.pid, 0)
-                how = how_ended(status)
-            except ChildProcessError:
-                how = "it ended unseen"
+            how = reap(child.pid)
+            if how is None:
+                continue
             for descriptor, reader in ((child.report, self._said), (child.output, self._printed)):
                 if descriptor >= 0:
                     while reader(child) and readable(descriptor):
@@ -369,9 +364,7 @@ class Server:
             child.output = self._unlisten(child.output) if child.output >= 0 else -1
             self._finish(child, how)
         if os.getpid() == 1:
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            reap_orphans()
         self._maybe_done()
 
     def _finish(self, child: Child, how: str) -> None:

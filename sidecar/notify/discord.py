@@ -142,7 +142,7 @@ class Discord:
 
 
 def _pause(answer: Answer) -> float:
-    """Seconds until the next request is allowed, where this one was the last for now."""
+    """Seconds until the next request is allowed, where this one was the last of its window."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return 0.0
     return _number(answer.headers.get("x-ratelimit-reset-after", ""))
